@@ -1,0 +1,107 @@
+package exactjson_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/greenticai/gtc-csi-provider/provider/exactjson"
+)
+
+func TestParse(t *testing.T) {
+	object, err := exactjson.Parse([]byte(` {"a":"x","A":2,"n":null,"o":{"b":true},"l":[{"c":1},{"c":2}],"":[]} `))
+	require.NoError(t, err)
+	text, err := object.Text("a")
+	require.NoError(t, err)
+	assert.Equal(t, "x", text)
+	var number int
+	require.NoError(t, object.Read("A", &number))
+	assert.Equal(t, 2, number, "names differ by case")
+	inner, err := object.Object("o")
+	require.NoError(t, err)
+	var yes bool
+	require.NoError(t, inner.Read("b", &yes))
+	assert.True(t, yes)
+	var list []exactjson.Object
+	require.NoError(t, object.Read("l", &list))
+	assert.Len(t, list, 2)
+	assert.True(t, object.Has(""))
+	assert.False(t, object.Has("n"), "null is absent")
+	assert.False(t, object.Has("b"))
+	assert.NoError(t, inner.Only("a", "b"))
+	assert.ErrorIs(t, inner.Only("B"), exactjson.ErrUnknown)
+}
+
+func TestParseRefuses(t *testing.T) {
+	for text, want := range map[string]error{
+		``: exactjson.ErrObject, `null`: exactjson.ErrObject, `[]`: exactjson.ErrObject, `"x"`: exactjson.ErrObject, `1`: exactjson.ErrObject,
+		`{`: exactjson.ErrObject, `{"a"`: exactjson.ErrObject, `{"a":`: exactjson.ErrObject, `{"a":1`: exactjson.ErrObject,
+		`{"a":1,}`: exactjson.ErrObject, `{a:1}`: exactjson.ErrObject, `{1:1}`: exactjson.ErrObject, `{"a":01}`: exactjson.ErrObject,
+		`{} {}`: exactjson.ErrObject, `{}x`: exactjson.ErrObject, `{"a":1]`: exactjson.ErrObject, "{}\x00": exactjson.ErrObject,
+		`{"a":1,"a":1}`:                                   exactjson.ErrTwice,
+		`{"a":1,"\u0061":1}`:                              exactjson.ErrTwice,
+		`{"a":` + strings.Repeat("[", 20000):              exactjson.ErrObject,
+		`{"a":` + strings.Repeat(`{"a":`, 20000):          exactjson.ErrObject,
+		`{"a":1,"b":canary-7f3a}`:                         exactjson.ErrObject,
+		`{"a":1,"b":"canary-7f3a","a":"canary-7f3a"}`:     exactjson.ErrTwice,
+		`{"canary-7f3a":1,"canary-7f3a":"canary-7f3a \q"`: exactjson.ErrTwice,
+	} {
+		object, err := exactjson.Parse([]byte(text))
+		require.ErrorIs(t, err, want, text)
+		assert.Nil(t, object)
+		assert.NotContains(t, err.Error(), "canary")
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	object, err := exactjson.Parse([]byte(`{"text":"canary","number":1,"null":null,"twice":{"a":1,"a":2},"deep":[{"a":1,"a":2}],"nulls":[null]}`))
+	require.NoError(t, err)
+	var text string
+	var number int
+	var list []exactjson.Object
+	for _, row := range []struct {
+		err  error
+		want error
+		name string
+	}{
+		{object.Read("absent", &text), exactjson.ErrMissing, "absent"},
+		{object.Read("Text", &text), exactjson.ErrMissing, "Text"},
+		{object.Read("null", &text), exactjson.ErrMissing, "null"},
+		{object.Read("number", &text), exactjson.ErrType, "number"},
+		{object.Read("text", &number), exactjson.ErrType, "text"},
+		{object.Read("text", &list), exactjson.ErrType, "text"},
+		{object.Read("deep", &list), exactjson.ErrTwice, "deep"},
+		{object.Read("nulls", &list), exactjson.ErrType, "nulls"},
+	} {
+		require.ErrorIs(t, row.err, row.want)
+		assert.ErrorContains(t, row.err, row.name+": ")
+		assert.NotContains(t, row.err.Error(), "canary")
+	}
+	_, err = object.Object("twice")
+	require.ErrorIs(t, err, exactjson.ErrTwice)
+	_, err = object.Object("text")
+	require.ErrorIs(t, err, exactjson.ErrType)
+	_, err = object.Text("twice")
+	require.ErrorIs(t, err, exactjson.ErrType)
+}
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{`{"a":{"b":[1,"x",null]},"A":1e9}`, `{"a":1,"a":2}`, `[]`, `{"\u0061":"\ud800"}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		object, err := exactjson.Parse(data)
+		if err != nil {
+			return
+		}
+		var other map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(data, &other), "what Parse takes, encoding/json takes")
+		assert.Len(t, object, len(other))
+		for name, value := range other {
+			assert.Equal(t, value, object[name])
+		}
+	})
+}
