@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// errInvalid is what the operator wrote and has to correct: flags or the configuration.
+var errInvalid = errors.New("invalid start")
+
+type options struct {
+	endpoint    string
+	config      string
+	healthAddr  string
+	metricsAddr string
+	logLevel    slog.Level
+	version     bool
+	poll        time.Duration
+}
+
+func parseFlags(args []string, stderr io.Writer) (options, error) {
+	var o options
+	var level string
+	flags := flag.NewFlagSet("gtc-csi-provider", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.endpoint, "endpoint", "/provider/greentic.sock", "`path` of the Unix socket, in the driver's provider folder")
+	flags.StringVar(&o.config, "config", "/etc/greentic/provider.yaml", "`path` of the configuration; it is read again when it changes")
+	flags.StringVar(&o.healthAddr, "health-addr", ":8080", "`address` of /healthz and /readyz; empty for none")
+	flags.StringVar(&o.metricsAddr, "metrics-addr", ":8081", "`address` of /metrics; empty for none")
+	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	flags.BoolVar(&o.version, "version", false, "print the version and exit")
+	flags.DurationVar(&o.poll, "config-poll", 5*time.Second, "how often the configuration is looked at")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return options{}, err
+		}
+		return options{}, fmt.Errorf("%w: %w", errInvalid, err)
+	}
+	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("%w: "+format, append([]any{errInvalid}, args...)...))
+	}
+	if flags.NArg() > 0 {
+		fault("unexpected argument %q; there are only flags", flags.Arg(0))
+	}
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	known := false
+	if o.logLevel, known = levels[level]; !known {
+		fault("--log-level: %q is none of debug, info, warn, error", level)
+	}
+	if o.endpoint == "" {
+		fault("--endpoint: it is empty; name the socket's path")
+	}
+	if o.config == "" {
+		fault("--config: it is empty; name the configuration's file")
+	}
+	if o.poll <= 0 {
+		fault("--config-poll: %s is not more than 0", o.poll)
+	}
+	return o, errors.Join(faults...)
+}
+
+// version is the module's version as the build knows it. The driver asks for a semantic version, which a build of a working tree has
+// none of.
+func version() string {
+	const none = "0.0.0-devel"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return none
+	}
+	if text, tagged := strings.CutPrefix(info.Main.Version, "v"); tagged {
+		return text
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" && len(setting.Value) >= 12 {
+			return none + "+" + setting.Value[:12]
+		}
+	}
+	return none
+}

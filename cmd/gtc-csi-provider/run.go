@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/greenticai/gtc-csi-provider/provider"
+	"github.com/greenticai/gtc-csi-provider/provider/config"
+	"github.com/greenticai/gtc-csi-provider/provider/logkey"
+	"github.com/greenticai/gtc-csi-provider/provider/rpc"
+)
+
+// Run is the program: it serves until ctx ends. The first part that fails ends the others, and all are waited for.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parseFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	if o.version {
+		_, err := fmt.Fprintln(stdout, version())
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: o.logLevel}))
+	if err := harden(); err != nil {
+		return err
+	}
+	settings, err := config.Load(o.config)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errInvalid, err)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	server, err := provider.New(settings, provider.Options{Version: version(), Logger: log, Metrics: registry})
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	log.Info("starting", logkey.Version, version(), logkey.Path, o.config)
+
+	tasks, ctx := errgroup.WithContext(ctx)
+	tasks.Go(func() error { return rpc.Serve(ctx, rpc.Options{Endpoint: o.endpoint, Service: server, Logger: log}) })
+	tasks.Go(func() error {
+		config.Watch(ctx, o.config, o.poll, settings, server.Reload)
+		return nil
+	})
+	if o.healthAddr != "" {
+		tasks.Go(func() error { return rpc.ServeHTTP(ctx, o.healthAddr, rpc.HealthHandler(o.endpoint), log) })
+	}
+	if o.metricsAddr != "" {
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+		tasks.Go(func() error { return rpc.ServeHTTP(ctx, o.metricsAddr, mux, log) })
+	}
+	return tasks.Wait()
+}
+
+// harden keeps secrets in the process and the environment out of it.
+func harden() error {
+	// A core file would hold every value that passed through.
+	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
+		return fmt.Errorf("forbidding core files: %w", err)
+	}
+	// The Vault library reads VAULT_* wherever it can, and fails where one of them is wrong. Only the configuration decides here.
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "VAULT_") {
+			if err := os.Unsetenv(name); err != nil {
+				return fmt.Errorf("removing %s from the environment: %w", name, err)
+			}
+		}
+	}
+	// A mount's memory is short-lived: give it back soon rather than keep twice of what 110 pods at once needed.
+	debug.SetGCPercent(50)
+	return nil
+}

@@ -1,0 +1,13 @@
+// Package provider is the Greentic provider of the Secrets Store CSI driver: from a pod's volume to its files.
+//
+//	mount    the driver's request → parameters, the pod, its tokens
+//	badge    the claimed scope × the kubelet's identity × the token's claims → what the pod may have
+//	vault    log in with the pod's own token
+//	fetch    read just that, all at once
+//	object   → files
+//	mount    → the driver's response
+//
+// Server.Mount is that list. A stage's output is the next one's only input, and the first stage that fails ends the mount: nothing is
+// asked of Vault before the badge is proven, and nothing is written if anything is missing. What a stage's errors mean to the kubelet
+// is in one table, see codes.go.
+package provider

@@ -1,0 +1,164 @@
+package vault
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/greenticai/gtc-csi-provider/provider/secret"
+)
+
+// HeaderPod carries <namespace>/<name>/<uid> of the pod that a request is made for; Vault's audit log shows it once it is told to.
+const HeaderPod = "X-Greentic-Pod"
+
+// Kind is what a request is for.
+type Kind string
+
+// The kinds of request.
+const (
+	KindLogin   Kind = "login"
+	KindRead    Kind = "read"
+	KindDecrypt Kind = "decrypt"
+	KindRevoke  Kind = "revoke"
+)
+
+// Event is one try of a request.
+type Event struct {
+	Kind     Kind
+	Pod      Pod
+	Status   int           // Vault's HTTP status, or 0 if there was no answer
+	Duration time.Duration // waiting for a free slot not counted
+}
+
+// Pod is whom a request is made for.
+type Pod struct{ Namespace, Name, UID string }
+
+func (p Pod) header() string { return p.Namespace + "/" + p.Name + "/" + p.UID }
+
+// request is one question to Vault. A nil body makes it a GET.
+type request struct {
+	kind  Kind
+	path  string // below /v1/, in segments that need no escaping
+	query url.Values
+	body  []byte
+	pod   Pod
+	token secret.Value
+}
+
+// reply is Vault's answer, read whole.
+type reply struct {
+	status     int
+	body       []byte
+	location   string
+	retryAfter time.Duration
+}
+
+// exchange sends r to a and reads the answer. Its errors are failures of the connection (see failure), never a status.
+func (c *Client) exchange(ctx context.Context, a address, r request) (reply, error) {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return reply{}, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.options.Retry.Timeout)
+	defer cancel()
+	began := time.Now()
+	answer, err := send(ctx, a.client, r)
+	if c.options.Observe != nil {
+		c.options.Observe(Event{Kind: r.kind, Pod: r.pod, Status: answer.status, Duration: time.Since(began)})
+	}
+	return answer, err
+}
+
+func send(ctx context.Context, client *api.Client, r request) (reply, error) {
+	logical := client.WithRequestCallbacks(func(raw *api.Request) {
+		raw.Headers.Set(HeaderPod, r.pod.header())
+		raw.ClientToken = r.token.RevealString()
+	}).Logical()
+	var response *api.Response
+	var err error
+	if r.body == nil {
+		response, err = logical.ReadRawWithDataWithContext(ctx, r.path, r.query)
+	} else {
+		response, err = logical.WriteRawWithContext(ctx, r.path, r.body)
+	}
+	if response == nil {
+		return reply{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	// For a status that is an error the library has read the body already, and gives it back.
+	body, err := io.ReadAll(response.Body)
+	answer := reply{
+		status:     response.StatusCode,
+		body:       body,
+		location:   response.Header.Get("Location"),
+		retryAfter: retryAfter(response.Header.Get("Retry-After")),
+	}
+	return answer, err
+}
+
+func retryAfter(header string) time.Duration {
+	seconds, err := strconv.Atoi(header)
+	if err != nil || seconds < 0 || seconds > 3600 {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// follow is exchange with redirects to the connection's own addresses.
+func (c *Client) follow(ctx context.Context, a address, r request) (reply, error) {
+	const most = 3
+	for range most {
+		answer, err := c.exchange(ctx, a, r)
+		if err != nil || !isRedirect(answer.status) {
+			return answer, err
+		}
+		next, ok := c.redirected(a, r, answer.location)
+		if !ok {
+			return reply{}, ErrRedirect
+		}
+		a = next
+	}
+	return reply{}, ErrRedirect
+}
+
+func isRedirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	default:
+		return false
+	}
+}
+
+// redirected finds the connection's address that location names. The request itself does not change: a location with another path
+// would be another question.
+func (c *Client) redirected(from address, r request, location string) (address, bool) {
+	target, err := url.Parse(location)
+	if err != nil || location == "" {
+		return address{}, false
+	}
+	target = from.base.ResolveReference(target)
+	for _, a := range c.addresses {
+		if target.User == nil && target.Scheme == a.base.Scheme && hostPort(target) == hostPort(a.base) &&
+			target.Path == path.Join(a.base.Path, "/v1", r.path) {
+			return a, true
+		}
+	}
+	return address{}, false
+}
+
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Hostname() + " " + port
+}
