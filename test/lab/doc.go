@@ -1,4 +1,5 @@
 // Package lab is a cluster's control plane, a Vault and the Secrets Store CSI driver as plain processes: the real programs, no Docker, no root needed.
+// It runs on Linux: the driver mounts, and mounts without root need Linux's namespaces.
 //
 // Start brings up, in less than five seconds once they are compiled:
 //

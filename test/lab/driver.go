@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
@@ -68,6 +69,12 @@ func (l *Lab) StopDriver(ctx context.Context) error { return l.driver.stop(ctx) 
 
 // KillDriver ends the driver at once, as the kernel would for lack of memory. What it has mounted stays mounted.
 func (l *Lab) KillDriver() { l.driver.kill() }
+
+// PauseDriver makes the driver hang: connections are taken, and nothing answers until ResumeDriver.
+func (l *Lab) PauseDriver() error { return l.driver.signal(syscall.SIGSTOP) }
+
+// ResumeDriver ends PauseDriver.
+func (l *Lab) ResumeDriver() error { return l.driver.signal(syscall.SIGCONT) }
 
 // RestartDriver stops the driver and starts it with another poll interval.
 func (l *Lab) RestartDriver(ctx context.Context, poll time.Duration) error {

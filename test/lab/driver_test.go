@@ -126,6 +126,28 @@ spec: {provider: NAME, parameters: {objects: `+wanted+`}}
 	}
 }
 
+func TestApplyWaitsForTheDriverToSeeAClass(t *testing.T) {
+	l := lab.Shared(t)
+	require.NoError(t, l.PauseDriver())
+	applied := make(chan error, 1)
+	go func() {
+		applied <- l.ApplyYAML(context.WithoutCancel(t.Context()), []byte(`
+apiVersion: secrets-store.csi.x-k8s.io/v1
+kind: SecretProviderClass
+metadata: {name: waited-for, namespace: default}
+spec: {provider: none, parameters: {objects: none}}
+`))
+	}()
+	select {
+	case err := <-applied:
+		assert.NoError(t, l.ResumeDriver())
+		t.Fatalf("it has not waited: %v", err)
+	case <-time.After(500 * time.Millisecond):
+	}
+	require.NoError(t, l.ResumeDriver())
+	require.NoError(t, <-applied)
+}
+
 func TestTheDriversMetricsAreServed(t *testing.T) {
 	l, ctx := lab.Shared(t), patient(t)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.DriverMetrics(), nil)

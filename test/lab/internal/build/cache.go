@@ -54,8 +54,9 @@ func toolchain(ctx context.Context) (string, error) {
 	return string(out), nil
 }
 
-// environment is this process's, less what could change a build behind the cache key's back.
-func environment() []string { return append(os.Environ(), "GOFLAGS=", "GOWORK=off") }
+// environment is this process's, less what could change a build behind the cache key's back. Without cgo the programs are the same with or without
+// a C compiler on the machine.
+func environment() []string { return append(os.Environ(), "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0") }
 
 func (c Cache) get(ctx context.Context, s Server, toolchain string) (Built, error) {
 	sources := filepath.Join(c.Servers, s.Name)

@@ -138,6 +138,8 @@ func TestNamespaceEndsProcessesThatTheGroupDidNotStart(t *testing.T) {
 	stranger := exec.Command("unshare", "--user", "--map-root-user", "--mount", "sleep", "1000")
 	stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	require.NoError(t, stranger.Start())
+	unheard := time.AfterFunc(10*time.Second, func() { _ = stranger.Process.Signal(syscall.SIGTERM) }) // so that a failure is no hang
+	defer unheard.Stop()
 	own, err := os.Readlink("/proc/self/ns/mnt")
 	require.NoError(t, err)
 	link := own
