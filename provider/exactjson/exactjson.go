@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 )
 
@@ -29,33 +28,10 @@ type Object map[string]json.RawMessage
 
 // Parse reads data, which must be one object and nothing after it.
 func Parse(data []byte) (Object, error) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+	if !json.Valid(data) {
 		return nil, ErrObject
 	}
-	object := Object{}
-	for decoder.More() {
-		token, err := decoder.Token()
-		name, isName := token.(string)
-		if err != nil || !isName {
-			return nil, ErrObject
-		}
-		if _, twice := object[name]; twice {
-			return nil, ErrTwice
-		}
-		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			return nil, ErrObject
-		}
-		object[name] = value
-	}
-	if _, err := decoder.Token(); err != nil {
-		return nil, ErrObject
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, ErrObject
-	}
-	return object, nil
+	return split(bytes.Clone(bytes.TrimSpace(data)))
 }
 
 // UnmarshalJSON is Parse.
@@ -80,7 +56,7 @@ func (o Object) Read(name string, into any) error {
 	if !o.Has(name) {
 		return fmt.Errorf("%s: %w", name, ErrMissing)
 	}
-	err := json.Unmarshal(o[name], into)
+	err := read(o[name], into)
 	switch {
 	case err == nil:
 		return nil
@@ -89,6 +65,22 @@ func (o Object) Read(name string, into any) error {
 	default:
 		return fmt.Errorf("%s: %w", name, ErrType)
 	}
+}
+
+// read spares the common types a second look at a text that is known to be valid.
+func read(text json.RawMessage, into any) (err error) {
+	switch into := into.(type) {
+	case *Object:
+		*into, err = split(text)
+	case *string:
+		if text[0] != '"' {
+			return ErrType
+		}
+		*into, err = unquote(text)
+	default:
+		err = json.Unmarshal(text, into)
+	}
+	return err
 }
 
 // Text is the field as a string.

@@ -47,7 +47,8 @@ func TestParseRefuses(t *testing.T) {
 		`{"a":` + strings.Repeat(`{"a":`, 20000):          exactjson.ErrObject,
 		`{"a":1,"b":canary-7f3a}`:                         exactjson.ErrObject,
 		`{"a":1,"b":"canary-7f3a","a":"canary-7f3a"}`:     exactjson.ErrTwice,
-		`{"canary-7f3a":1,"canary-7f3a":"canary-7f3a \q"`: exactjson.ErrTwice,
+		`{"canary-7f3a":1,"canary-7f3a":"canary-7f3a"} `:  exactjson.ErrTwice,
+		`{"canary-7f3a":1,"canary-7f3a":"canary-7f3a \q"`: exactjson.ErrObject,
 	} {
 		object, err := exactjson.Parse([]byte(text))
 		require.ErrorIs(t, err, want, text)
@@ -102,6 +103,27 @@ func FuzzParse(f *testing.F) {
 		assert.Len(t, object, len(other))
 		for name, value := range other {
 			assert.Equal(t, value, object[name])
+			sameText(t, object, name, value)
+			sameObject(t, object, name, value)
 		}
 	})
+}
+
+// sameText holds Text against encoding/json.
+func sameText(t *testing.T, object exactjson.Object, name string, value json.RawMessage) {
+	var want *string
+	isText := json.Unmarshal(value, &want) == nil && want != nil
+	text, err := object.Text(name)
+	require.Equal(t, isText, err == nil, "%s", value)
+	if isText {
+		assert.Equal(t, *want, text)
+	}
+}
+
+// sameObject holds Object against encoding/json, and an inner object against Parse.
+func sameObject(t *testing.T, object exactjson.Object, name string, value json.RawMessage) {
+	inner, err := object.Object(name)
+	parsed, parseErr := exactjson.Parse(value)
+	require.Equal(t, parseErr == nil, err == nil, "%s", value)
+	assert.Equal(t, parsed, inner)
 }

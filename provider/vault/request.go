@@ -1,8 +1,8 @@
 package vault
 
 import (
+	"bytes"
 	"context"
-	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -94,7 +94,7 @@ func send(ctx context.Context, client *api.Client, r request) (reply, error) {
 	}
 	defer func() { _ = response.Body.Close() }()
 	// For a status that is an error the library has read the body already, and gives it back.
-	body, err := io.ReadAll(response.Body)
+	body, err := readAll(response)
 	answer := reply{
 		status:     response.StatusCode,
 		body:       body,
@@ -102,6 +102,17 @@ func send(ctx context.Context, client *api.Client, r request) (reply, error) {
 		retryAfter: retryAfter(response.Header.Get("Retry-After")),
 	}
 	return answer, err
+}
+
+// readAll reads a body into memory that was asked for once, as far as the answer says how long it is. The transport bounds it.
+func readAll(response *api.Response) ([]byte, error) {
+	const believed = 64 << 10
+	var body bytes.Buffer
+	if length := response.ContentLength; length > 0 && length <= believed {
+		body.Grow(int(length) + bytes.MinRead) // as much as ReadFrom wants to have free at the end
+	}
+	_, err := body.ReadFrom(response.Body)
+	return body.Bytes(), err
 }
 
 func retryAfter(header string) time.Duration {
