@@ -82,7 +82,7 @@ func harden() error {
 	}
 	// 110 pods at once need about half of this. Where they need more, memory is collected more often and nothing fails; without it, what one
 	// burst left behind would stay on the node.
-	const memory = 16 << 20
+	const memory = 18 << 20
 	debug.SetMemoryLimit(memory)
 	return nil
 }

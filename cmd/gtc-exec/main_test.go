@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/greenticai/gtc-csi-provider/cmd/gtc-exec/internal/atomicwriter"
 )
@@ -34,7 +36,18 @@ func TestMain(m *testing.M) {
 	if mode, ok := os.LookupEnv(workerMode); ok {
 		os.Exit(work(mode))
 	}
+	catchIgnored()
 	os.Exit(build(m))
+}
+
+// catchIgnored undoes what nohup and a shell's "&" do: a signal that is ignored here is ignored by every child, and gtc-exec respects
+// that. One that is caught here is a child's default again.
+func catchIgnored() {
+	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
 }
 
 func build(m *testing.M) int {
