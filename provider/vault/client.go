@@ -20,7 +20,7 @@ const (
 	// MaxAnswer is the longest answer, in bytes and after decompression, that is read.
 	MaxAnswer = 4 << 20
 	// MaxInFlight is how many requests of a connection are on their way at once, over all pods of the node.
-	MaxInFlight = 16
+	MaxInFlight = 32
 
 	dialTimeout      = 5 * time.Second
 	idleTimeout      = 90 * time.Second
