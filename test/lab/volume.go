@@ -24,6 +24,8 @@ const (
 	csiTimeout  = 2 * time.Minute
 	firstWait   = 500 * time.Millisecond
 	longestWait = 2*time.Minute + 2*time.Second
+	// A kubelet would go on for ever; a test wants to know.
+	unpublishWait = 4 * time.Second
 )
 
 // Volume is one CSI volume of a pod.
@@ -266,8 +268,23 @@ func (v *Volume) removeTarget() error {
 	return nil
 }
 
-// Unpublish sends one NodeUnpublishVolume and removes what is left of the folder.
+// Unpublish sends NodeUnpublishVolume until that succeeds, waiting as a kubelet does between its tries (the kernel may call a volume busy that
+// was just let go of), and removes what is left of the folder. After a few seconds, or when ctx ends, the last failure is the error.
 func (v *Volume) Unpublish(ctx context.Context) error {
+	for wait := firstWait; ; wait *= 2 {
+		err := v.unpublish(ctx)
+		if err == nil || wait > unpublishWait {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (v *Volume) unpublish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, csiTimeout)
 	defer cancel()
 	conn, err := v.kubelet.lab.dialDriver()
