@@ -47,4 +47,5 @@ type panicked struct {
 // Stack is where it happened.
 func (p *panicked) Stack() []byte { return p.stack }
 
+// Error is the type of what was raised, never its value.
 func (p *panicked) Error() string { return "panic: " + p.kind }

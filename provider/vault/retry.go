@@ -45,7 +45,10 @@ type failure struct {
 	after    time.Duration
 }
 
+// Error is what failed, in words of ours.
 func (f *failure) Error() string { return f.text }
+
+// Unwrap is one of the package's errors.
 func (f *failure) Unwrap() error { return f.sentinel }
 
 // do asks r until there is an answer that another try would not change.

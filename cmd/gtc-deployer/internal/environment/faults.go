@@ -16,6 +16,7 @@ type fault struct {
 	err  error
 }
 
+// Error is the field path and what is wrong there.
 func (f *fault) Error() string { return f.path + ": " + f.err.Error() }
 
 // Unwrap makes every fault an ErrInvalid as well as what it is of itself.
