@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
+	"github.com/greenticai/gtc-csi-provider/provider/config"
 	"github.com/greenticai/gtc-csi-provider/provider/fetch"
 	"github.com/greenticai/gtc-csi-provider/provider/mount"
 	"github.com/greenticai/gtc-csi-provider/provider/object"
@@ -23,6 +24,9 @@ type meaning struct {
 	err    error
 	code   codes.Code
 	reason string
+	// decided is Vault's word on this pod or secret: the last answer does not stand in for it. All else passes by itself or waits for
+	// somebody, and a login's refusal says nothing: it looks the same when Vault cannot ask the Kubernetes API.
+	decided bool
 }
 
 // meanings is the only place where errors become gRPC codes. Of several faults the first row that matches counts.
@@ -31,40 +35,45 @@ type meaning struct {
 // Canceled never occur: the kubelet calls them undecided and keeps the volume's folder, the driver (1.6) takes the fresh folder for a
 // fresh mount, and the pod starts without its secrets. All of these codes make the kubelet remove the folder and try again.
 var meanings = []meaning{
-	{params.ErrInvalid, codes.InvalidArgument, "parameters"},
-	{mount.ErrInvalid, codes.InvalidArgument, "request"},
-	{errUnknownConnection, codes.InvalidArgument, "connection"},
+	{params.ErrInvalid, codes.InvalidArgument, "parameters", false},
+	{mount.ErrInvalid, codes.InvalidArgument, "request", false},
+	{errUnknownConnection, codes.InvalidArgument, "connection", false},
+	{config.ErrRefresh, codes.InvalidArgument, "refresh", false},
 
-	{badge.ErrDenied, codes.PermissionDenied, "badge"},
-	{badge.ErrToken, codes.PermissionDenied, "token"},
-	{mount.ErrTokens, codes.PermissionDenied, "token"},
-	{errNotServed, codes.PermissionDenied, "scope"},
-	{errIdentity, codes.PermissionDenied, "identity"},
-	{vault.ErrPolicy, codes.PermissionDenied, "policy"},
+	{badge.ErrDenied, codes.PermissionDenied, "badge", false},
+	{badge.ErrToken, codes.PermissionDenied, "token", false},
+	{mount.ErrTokens, codes.PermissionDenied, "token", false},
+	{errNotServed, codes.PermissionDenied, "scope", false},
+	{errIdentity, codes.PermissionDenied, "identity", true},
+	{vault.ErrPolicy, codes.PermissionDenied, "policy", true},
 
-	{mount.ErrKubelet, codes.FailedPrecondition, "kubelet"},
-	{mount.ErrNoToken, codes.FailedPrecondition, "no_token"},
-	{vault.ErrUnavailable, codes.FailedPrecondition, "unavailable"},
-	{vault.ErrRedirect, codes.FailedPrecondition, "redirect"},
-	{vault.ErrMount, codes.FailedPrecondition, "vault_setup"},
-	{context.DeadlineExceeded, codes.FailedPrecondition, "deadline"},
-	{context.Canceled, codes.FailedPrecondition, "canceled"},
+	{mount.ErrKubelet, codes.FailedPrecondition, "kubelet", false},
+	{mount.ErrNoToken, codes.FailedPrecondition, "no_token", false},
+	{vault.ErrUnavailable, codes.FailedPrecondition, "unavailable", false},
+	{vault.ErrRedirect, codes.FailedPrecondition, "redirect", false},
+	{vault.ErrMount, codes.FailedPrecondition, "vault_setup", false},
+	{vault.ErrBatch, codes.FailedPrecondition, "batch_role", false},
+	{config.ErrNoRepublish, codes.FailedPrecondition, "no_republish", false},
+	{vault.ErrIssue, codes.FailedPrecondition, "engine", false},
+	{fetch.ErrKind, codes.FailedPrecondition, "raw_path_kind", false},
+	{context.DeadlineExceeded, codes.FailedPrecondition, "deadline", false},
+	{context.Canceled, codes.FailedPrecondition, "canceled", false},
 
-	{vault.ErrLogin, codes.Unauthenticated, "login"},
-	{vault.ErrRole, codes.Unauthenticated, "role"},
+	{vault.ErrLogin, codes.Unauthenticated, "login", false},
+	{vault.ErrRole, codes.Unauthenticated, "role", true},
 
-	{mount.ErrTooLarge, codes.OutOfRange, "too_large"},
-	{fetch.ErrTooMuch, codes.OutOfRange, "too_large"},
+	{mount.ErrTooLarge, codes.OutOfRange, "too_large", false},
+	{fetch.ErrTooMuch, codes.OutOfRange, "too_large", false},
 
-	{vault.ErrAnswer, codes.Internal, "answer"},
-	{record.ErrAnswer, codes.Internal, "answer"},
+	{vault.ErrAnswer, codes.Internal, "answer", false},
+	{record.ErrAnswer, codes.Internal, "answer", false},
 
-	{record.ErrCorrupt, codes.DataLoss, "record"},
-	{vault.ErrCiphertext, codes.DataLoss, "record"},
+	{record.ErrCorrupt, codes.DataLoss, "record", false},
+	{vault.ErrCiphertext, codes.DataLoss, "record", false},
 
-	{vault.ErrNotFound, codes.NotFound, "absent"},
-	{record.ErrNotFound, codes.NotFound, "absent"},
-	{object.ErrNoKey, codes.NotFound, "absent"},
+	{vault.ErrNotFound, codes.NotFound, "absent", true},
+	{record.ErrNotFound, codes.NotFound, "absent", true},
+	{object.ErrNoKey, codes.NotFound, "absent", true},
 }
 
 // meaningOf is err's row; nil is success. An error that the table does not know is a bug, and its text, which nobody has looked at, is
@@ -79,6 +88,16 @@ func meaningOf(err error) meaning {
 		}
 	}
 	return meaning{err: errBug, code: codes.Internal, reason: "bug"}
+}
+
+// isDecided reports whether any of err's faults is.
+func isDecided(err error) bool {
+	for _, m := range meanings {
+		if m.decided && errors.Is(err, m.err) {
+			return true
+		}
+	}
+	return false
 }
 
 var errBug = errors.New("a bug in the provider")

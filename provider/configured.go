@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,12 +8,10 @@ import (
 
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
 	"github.com/greenticai/gtc-csi-provider/provider/config"
-	"github.com/greenticai/gtc-csi-provider/provider/fetch"
 	"github.com/greenticai/gtc-csi-provider/provider/logkey"
 	"github.com/greenticai/gtc-csi-provider/provider/mount"
 	"github.com/greenticai/gtc-csi-provider/provider/params"
 	"github.com/greenticai/gtc-csi-provider/provider/secret"
-	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 	"github.com/greenticai/gtc-csi-provider/provider/vault"
 )
 
@@ -24,22 +21,28 @@ var (
 	errIdentity          = errors.New("vault's login is of another identity")
 )
 
+// longestLogout is what giving back a token may take.
+const longestLogout = 2 * time.Second
+
 // configured is a configuration with its connections. A mount uses the one that it began with; nothing in it changes.
 type configured struct {
 	naming      badge.Naming
+	refresh     config.Refresh
 	connections []*connection
+	generation  uint64 // no two configurations have the same: what was remembered under another does not count
 }
 
 // connection is a Vault of the configuration and the client for it.
 type connection struct {
 	config.Vault
-	client *vault.Client
+	client  *vault.Client
+	breaker vault.Breaker
 }
 
 // Configure puts c in force for the mounts to come. Where it fails the running configuration stays. Mounts on their way end with what
 // they began with.
 func (s *Server) Configure(c config.Config) error {
-	next := &configured{naming: c.Naming}
+	next := &configured{naming: c.Naming, refresh: c.Refresh, generation: s.generations.Add(1)}
 	var faults []error
 	for i, v := range c.Vaults {
 		client, err := vault.New(vault.Options{
@@ -65,6 +68,7 @@ func (s *Server) Configure(c config.Config) error {
 		return fmt.Errorf("configuring: %w", errors.Join(faults...))
 	}
 	s.current.Swap(next).close()
+	s.sessions.Forget()
 	return nil
 }
 
@@ -82,8 +86,22 @@ func (s *Server) Reload(c config.Config, err error) {
 	s.log.Info("configuration reloaded")
 }
 
-// Close closes the connections that nobody uses.
-func (s *Server) Close() { s.current.Load().close() }
+// Close ends what is on its way, wipes what is remembered, and closes the connections that nobody uses. No Mount may come after it.
+func (s *Server) Close() {
+	s.sessions.Close()
+	s.leases.Close()
+	s.current.Load().close()
+}
+
+// spared counts the connections whose Vault does not answer.
+func (s *Server) spared() (count int) {
+	for _, connection := range s.current.Load().connections {
+		if connection.breaker.IsOpen() {
+			count++
+		}
+	}
+	return count
+}
 
 func (c *configured) close() {
 	for _, connection := range c.connections {
@@ -113,30 +131,20 @@ func (c *configured) connection(p params.Params) (*connection, error) {
 	return chosen, nil
 }
 
-// admit is the first wall: it decides before Vault hears anything.
-func (c *configured) admit(request mount.Request, to *connection, proof secret.Value) ([]badge.Granted, error) {
+// admit is the first wall: it decides before Vault hears anything. It would decide the same until the token expires.
+func (c *configured) admit(request mount.Request, to *connection, proof secret.Value) ([]badge.Granted, badge.Claims, error) {
 	claims, err := badge.ParseClaims(proof)
 	if err != nil {
-		return nil, fmt.Errorf("token: %w", err)
+		return nil, claims, fmt.Errorf("token: %w", err)
 	}
-	references := make([]secretref.Reference, len(request.Params.Objects))
+	asks := make([]badge.Ask, len(request.Params.Objects))
 	for i, o := range request.Params.Objects {
-		references[i] = o.Ref
+		asks[i] = badge.Ask{Reference: o.Ref, Path: o.Raw}
 	}
-	return c.naming.Admit(badge.Claim{
-		Scope: request.Params.Scope, Pod: request.Pod, Token: claims, Audience: to.Audience, References: references,
+	granted, err := c.naming.Admit(badge.Claim{
+		Scope: request.Params.Scope, Pod: request.Pod, Token: claims, Audience: to.Audience, Asks: asks, Paths: to.RawPaths,
 	}, time.Now())
-}
-
-// login shows Vault the pod's token, and is the second wall: what Vault says about whom it let in must be about this pod.
-func (c *connection) login(ctx context.Context, request mount.Request, proof secret.Value) (vault.Login, error) {
-	role := badge.Role(request.Params.Scope)
-	pod := vault.Pod{Namespace: request.Pod.Namespace, Name: request.Pod.Name, UID: request.Pod.UID}
-	login, err := c.client.Login(ctx, pod, role, proof)
-	if err != nil {
-		return login, err
-	}
-	return login, confirm(login, request.Pod, role)
+	return granted, claims, err
 }
 
 // confirm compares a login's answer with the pod. The kubernetes method names the ServiceAccount always, the jwt method if the role's
@@ -152,21 +160,4 @@ func confirm(login vault.Login, pod badge.Pod, role string) error {
 		return fmt.Errorf("logging in: %w: it names neither the ServiceAccount nor the role %q; nothing was read: run `gtc-deployer vault apply`", errIdentity, role)
 	}
 	return nil
-}
-
-// logout gives back a token that Vault would keep. The answer to the driver does not depend on it, and it must be possible after the
-// mount's own time has ended.
-func (c *connection) logout(ctx context.Context, login vault.Login) {
-	const longest = 2 * time.Second
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longest)
-	defer cancel()
-	_ = c.client.Revoke(ctx, login.Token) // counted and logged as a request of its own; what stays ends by its age
-}
-
-func wishes(p params.Params, granted []badge.Granted) []fetch.Wish {
-	wishes := make([]fetch.Wish, len(granted))
-	for i, o := range p.Objects {
-		wishes[i] = fetch.Wish{Granted: granted[i], Fallback: o.Fallback, Optional: o.Optional}
-	}
-	return wishes
 }

@@ -24,7 +24,7 @@ const vaultToken = "hvb.canary-of-vault"
 // lab; this one is for the order of things, and for answers that a real Vault does not give.
 type doubleVault struct {
 	*httptest.Server
-	t *testing.T
+	t testing.TB
 
 	mu       sync.Mutex
 	stored   map[string]string           // "data" of an answer by the path below secret/data/greentic/
@@ -35,7 +35,7 @@ type doubleVault struct {
 	kind     string            // the login's token_type
 }
 
-func newVault(t *testing.T) *doubleVault {
+func newVault(t testing.TB) *doubleVault {
 	t.Helper()
 	v := &doubleVault{t: t, stored: map[string]string{}, override: map[string]http.HandlerFunc{}, kind: "batch", login: map[string]string{
 		"role": "gtc.prod.acme.sales", "service_account_namespace": "gtc-prod--acme--sales", "service_account_name": "gtc.acme.sales",

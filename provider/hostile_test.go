@@ -201,7 +201,7 @@ func TestAMountKeepsTheConfigurationThatItBeganWith(t *testing.T) {
 
 	t.Run("and a bad one changes nothing", func(t *testing.T) {
 		w.server.Reload(config.Config{}, fmt.Errorf("reading configuration: %w", config.ErrInvalid))
-		_, err = w.mount(t, good(oneToken))
+		_, err = w.mount(t, good("- ref: "+key))
 		require.NoError(t, err)
 		assert.Len(t, after.asked(), 6)
 		assert.Equal(t, 1.0, w.metric(t, "greentic_provider_config_reloads_total", "result", "refused"))

@@ -2,12 +2,15 @@ package provider
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 
+	"github.com/greenticai/gtc-csi-provider/provider/lease"
+	"github.com/greenticai/gtc-csi-provider/provider/session"
 	"github.com/greenticai/gtc-csi-provider/provider/vault"
 )
 
@@ -18,9 +21,12 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	reloads  *prometheus.CounterVec
 	current  prometheus.Gauge
+	answers  *prometheus.CounterVec
+	failures prometheus.Counter
+	leases   *prometheus.CounterVec
 }
 
-func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+func newMetrics(registry prometheus.Registerer, held func() session.Totals, leased func() lease.Totals, spared func() int) (*metrics, error) {
 	m := &metrics{
 		mounts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "greentic_provider_mounts_total",
@@ -43,6 +49,25 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Name: "greentic_provider_config_current",
 			Help: "1 if the configuration in force is the one in the file, 0 if the file's was refused.",
 		}),
+		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "greentic_provider_answers_total",
+			Help: "Good answers to the driver by where they came from: vault, shared (read for another pod), memory, stale, removed.",
+		}, []string{"from"}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "greentic_provider_refresh_failures_total",
+			Help: "Refreshes that Vault did not answer or refused.",
+		}),
+		leases: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "greentic_provider_lease_events_total",
+			Help: "Leases and certificates by what became of them: first, restart (made again after the provider's), replaced, renewed, " +
+				"failed (a renewal), lost (for good), silent, returned.",
+		}, []string{"what"}),
+	}
+	for _, what := range lease.Everything() {
+		m.leases.WithLabelValues(string(what))
+	}
+	for _, from := range []session.From{session.Read, session.Shared, session.Memory, session.Stale, session.Removed} {
+		m.answers.WithLabelValues(string(from))
 	}
 	m.reloads.WithLabelValues("ok")
 	m.reloads.WithLabelValues("refused")
@@ -51,10 +76,51 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	var faults []error
-	for _, collector := range []prometheus.Collector{m.mounts, m.seconds, m.requests, m.reloads, m.current} {
+	for _, collector := range slices.Concat(sessionGauges(held, spared), leaseGauges(leased), []prometheus.Collector{
+		m.mounts, m.seconds, m.requests, m.reloads, m.current, m.answers, m.failures, m.leases,
+	}) {
 		faults = append(faults, registry.Register(collector))
 	}
 	return m, errors.Join(faults...)
+}
+
+// sessionGauges tell what is remembered.
+func sessionGauges(held func() session.Totals, spared func() int) []prometheus.Collector {
+	gauge := func(name, help string, value func() int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
+	}
+	return []prometheus.Collector{
+		gauge("greentic_provider_sessions", "Volumes that are remembered.", func() int { return held().Sessions }),
+		gauge("greentic_provider_session_bytes", "Bytes of answers that are remembered.", func() int { return held().Bytes }),
+		gauge("greentic_provider_sessions_troubled", "Volumes whose last refresh failed.", func() int { return held().Troubled }),
+		gauge("greentic_provider_vaults_spared", "Connections whose Vault does not answer, and is asked only now and then.", spared),
+	}
+}
+
+// leaseGauges tell what is held for pods.
+func leaseGauges(held func() lease.Totals) []prometheus.Collector {
+	gauge := func(name, help string, value func(lease.Totals) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(held()) })
+	}
+	return []prometheus.Collector{
+		gauge("greentic_provider_leases", "Leases that are held for pods.", func(t lease.Totals) float64 { return float64(t.Leases) }),
+		gauge("greentic_provider_certificates", "Certificates that are held for pods.", func(t lease.Totals) float64 { return float64(t.Certificates) }),
+		gauge("greentic_provider_lease_next_end_seconds", "Until the first of them ends unless it is renewed or replaced; 0 where there is none.",
+			func(t lease.Totals) float64 { return t.Next.Seconds() }),
+	}
+}
+
+// leased counts what happens to leases and certificates.
+func (m *metrics) leased(e lease.Event) { m.leases.WithLabelValues(string(e.What)).Inc() }
+
+// told counts an answer by where it came from, and a refresh that failed.
+func (m *metrics) told(a session.Answer, err error) {
+	if err == nil {
+		m.answers.WithLabelValues(string(a.From)).Inc()
+	}
+	if a.Trouble != nil {
+		m.failures.Inc()
+	}
 }
 
 func (m *metrics) mounted(outcome meaning, took time.Duration) {

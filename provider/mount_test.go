@@ -19,7 +19,7 @@ const (
 	oneToken = "- ref: " + token
 )
 
-func filled(t *testing.T) *doubleVault {
+func filled(t testing.TB) *doubleVault {
 	t.Helper()
 	v := newVault(t)
 	v.putRecord(token, "xoxb-canary-token")
@@ -137,7 +137,7 @@ func TestAnEmptyVolumeHasAFile(t *testing.T) {
 
 func TestVersionsChangeWithWhatTheyStandFor(t *testing.T) {
 	v := filled(t)
-	w := wire(t, configuration(v))
+	w := wire(t, configuration(v)+"refresh: {interval: always}\n")
 	version := func(objects string) string {
 		response, err := w.mount(t, good(objects))
 		require.NoError(t, err)

@@ -1,30 +1,24 @@
 package provider_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"maps"
-	"net"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"sigs.k8s.io/secrets-store-csi-driver/provider/v1alpha1"
 
 	"github.com/greenticai/gtc-csi-provider/provider"
 	"github.com/greenticai/gtc-csi-provider/provider/config"
+	"github.com/greenticai/gtc-csi-provider/provider/events"
 	"github.com/greenticai/gtc-csi-provider/provider/rpc"
+	"github.com/greenticai/gtc-csi-provider/provider/rpc/rpctest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,68 +27,24 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type wired struct {
 	v1alpha1.CSIDriverProviderClient
 	server   *provider.Server
-	log      *written
+	log      *rpctest.Log
 	registry *prometheus.Registry
-}
-
-// written is a log that may be read while it is written.
-type written struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (w *written) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.Write(p)
-}
-
-func (w *written) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.String()
+	events   chan events.Event // on the pods
 }
 
 // wire starts a provider with the configuration and a short deadline.
 func wire(t *testing.T, configuration string) *wired {
 	t.Helper()
-	w := &wired{log: &written{}, registry: prometheus.NewRegistry()}
-	log := slog.New(slog.NewJSONHandler(io.MultiWriter(w.log, t.Output()), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	settings, err := config.Parse([]byte(configuration), nil)
 	require.NoError(t, err)
-	w.server, err = provider.New(settings, provider.Options{Version: "1.2.3", Logger: log, Metrics: w.registry})
+	w := &wired{log: &rpctest.Log{}, registry: prometheus.NewRegistry(), events: make(chan events.Event, 100)}
+	w.server, err = provider.New(settings, provider.Options{
+		Version: "1.2.3", Logger: w.log.Logger(t), Metrics: w.registry, Tell: func(e events.Event) { w.events <- e },
+	})
 	require.NoError(t, err)
 	t.Cleanup(w.server.Close)
-
-	endpoint := filepath.Join(t.TempDir(), "greentic.sock")
-	ctx, stop := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() {
-		served <- rpc.Serve(ctx, rpc.Options{Endpoint: endpoint, Service: w.server, Logger: log, Deadline: 2 * time.Second})
-	}()
-	conn, err := grpc.NewClient("unix:"+endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)), grpc.WithContextDialer(dialWhenThere(endpoint)))
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, conn.Close())
-		stop()
-		require.NoError(t, <-served)
-	})
-	w.CSIDriverProviderClient = v1alpha1.NewCSIDriverProviderClient(conn)
+	w.CSIDriverProviderClient = rpctest.Serve(t, w.log, rpc.Options{Service: w.server, Deadline: 5 * time.Second})
 	return w
-}
-
-// dialWhenThere spares the client's pause of a second after an attempt that came before the socket.
-func dialWhenThere(endpoint string) func(context.Context, string) (net.Conn, error) {
-	return func(ctx context.Context, _ string) (net.Conn, error) {
-		for {
-			conn, err := (&net.Dialer{}).DialContext(ctx, "unix", endpoint)
-			if err == nil || ctx.Err() != nil {
-				return conn, err
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-	}
 }
 
 func configuration(v *doubleVault) string {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime/debug"
-	"strings"
 	"time"
 )
 
@@ -29,9 +27,13 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	var level string
 	flags := flag.NewFlagSet("gtc-csi-provider", flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		_, _ = fmt.Fprintf(stderr, "Usage: gtc-csi-provider [flags]\n       gtc-csi-provider %s [flags]   (beside it, see its --help)\n", linkCommand)
+		flags.PrintDefaults()
+	}
 	flags.StringVar(&o.endpoint, "endpoint", "/provider/greentic.sock", "`path` of the Unix socket, in the driver's provider folder")
 	flags.StringVar(&o.config, "config", "/etc/greentic/provider.yaml", "`path` of the configuration; it is read again when it changes")
-	flags.StringVar(&o.healthAddr, "health-addr", ":8080", "`address` of /healthz and /readyz; empty for none")
+	flags.StringVar(&o.healthAddr, "health-addr", ":8080", "`address` of /healthz, /readyz and /debug/sessions; empty for none")
 	flags.StringVar(&o.metricsAddr, "metrics-addr", ":8081", "`address` of /metrics; empty for none")
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
@@ -64,23 +66,4 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		fault("--config-poll: %s is not more than 0", o.poll)
 	}
 	return o, errors.Join(faults...)
-}
-
-// version is the module's version as the build knows it. The driver asks for a semantic version, which a build of a working tree has
-// none of.
-func version() string {
-	const none = "0.0.0-devel"
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return none
-	}
-	if text, tagged := strings.CutPrefix(info.Main.Version, "v"); tagged {
-		return text
-	}
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" && len(setting.Value) >= 12 {
-			return none + "+" + setting.Value[:12]
-		}
-	}
-	return none
 }

@@ -1,7 +1,7 @@
 // Command gtc-csi-provider is the Greentic provider of the Secrets Store CSI driver: one on every node, on the driver's socket folder.
 //
 // It takes from its environment nothing but its flags: which Vaults there are is in the configuration's file, and who a pod is in the
-// pod's own token.
+// pod's own token. "gtc-csi-provider link" is the chart's container beside it, see RunLink.
 package main
 
 import (
@@ -12,6 +12,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	// Images hold no certificates: where the system has none, Mozilla's are trusted.
+	_ "golang.org/x/crypto/x509roots/fallback"
 )
 
 // Exit codes: 2 is for what the operator wrote, as the other programs of this module have it.
@@ -22,7 +25,11 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	err := Run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	run, args := Run, os.Args[1:]
+	if len(args) > 0 && args[0] == linkCommand {
+		run, args = RunLink, args[1:]
+	}
+	err := run(ctx, args, os.Stdout, os.Stderr)
 	stop()
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):

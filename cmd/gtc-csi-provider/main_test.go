@@ -10,9 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,9 +18,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"sigs.k8s.io/secrets-store-csi-driver/provider/v1alpha1"
+
+	"github.com/greenticai/gtc-csi-provider/cmd/internal/version"
+	"github.com/greenticai/gtc-csi-provider/provider/rpc/rpctest"
 )
 
 // TestMain makes the test program the provider itself where a test starts it as one.
@@ -42,28 +41,6 @@ vaults:
   addresses: ["http://127.0.0.1:1"]
   audience: vault
 `
-
-type written struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (w *written) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.Write(p)
-}
-
-func (w *written) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.String()
-}
-
-func (w *written) waitFor(t *testing.T, text string) {
-	t.Helper()
-	require.Eventually(t, func() bool { return strings.Contains(w.String(), text) }, 20*time.Second, 2*time.Millisecond, "%s in\n%s", text, w)
-}
 
 // files are a program's own folder.
 func files(t *testing.T) (endpoint, config string, args []string) {
@@ -110,32 +87,31 @@ func TestFlags(t *testing.T) {
 func TestVersion(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, Run(t.Context(), []string{"--version"}, &out, io.Discard))
-	assert.Regexp(t, regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\n$`), out.String(), "the driver wants a semantic version")
+	assert.Equal(t, version.Line("gtc-csi-provider")+"\n", out.String())
 }
 
 func TestRunServesUntilItIsToldToStop(t *testing.T) {
 	endpoint, config, args := files(t)
 	ctx, stop := context.WithCancel(context.Background())
-	log, ended := &written{}, make(chan error, 1)
+	log, ended := &rpctest.Log{}, make(chan error, 1)
 	go func() { ended <- Run(ctx, args, io.Discard, log) }()
-	log.waitFor(t, `"msg":"serving"`)
+	log.WaitFor(t, `"msg":"serving"`)
 	require.Eventually(t, func() bool { return len(addresses(log)) == 2 }, 10*time.Second, time.Millisecond)
 
-	conn, err := grpc.NewClient("unix:"+endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(t, err)
-	_, err = v1alpha1.NewCSIDriverProviderClient(conn).Mount(t.Context(), &v1alpha1.MountRequest{Attributes: "{}"})
+	_, err := v1alpha1.NewCSIDriverProviderClient(rpctest.Dial(t, endpoint)).Mount(t.Context(), &v1alpha1.MountRequest{Attributes: "{}"})
 	require.ErrorContains(t, err, "scope: ")
-	require.NoError(t, conn.Close())
 
 	pages := get(t, log)
 	assert.Contains(t, pages, "ok\n")
 	assert.Contains(t, pages, `greentic_provider_mounts_total{reason="parameters",result="error"} 1`)
 	assert.Contains(t, pages, "process_resident_memory_bytes")
+	assert.Contains(t, pages, "greentic_provider_sessions 0")
+	assert.Contains(t, pages, "[]\n", "the sessions: none")
 
 	require.NoError(t, os.WriteFile(config, []byte("kind: Pod"), 0o600))
-	log.waitFor(t, "configuration refused, the running one stays")
+	log.WaitFor(t, "configuration refused, the running one stays")
 	require.NoError(t, os.WriteFile(config, []byte(strings.Replace(configuration, "name: default", "name: other", 1)), 0o600))
-	log.waitFor(t, "configuration reloaded")
+	log.WaitFor(t, "configuration reloaded")
 	assert.Contains(t, get(t, log), "greentic_provider_config_current 1")
 
 	stop()
@@ -143,7 +119,7 @@ func TestRunServesUntilItIsToldToStop(t *testing.T) {
 	assert.NoFileExists(t, endpoint)
 }
 
-func addresses(log *written) []string {
+func addresses(log *rpctest.Log) []string {
 	var found []string
 	for line := range strings.Lines(log.String()) {
 		var entry struct{ Msg, Address string }
@@ -155,12 +131,12 @@ func addresses(log *written) []string {
 }
 
 // get reads everything that is served by HTTP.
-func get(t *testing.T, log *written) string {
+func get(t *testing.T, log *rpctest.Log) string {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	var all strings.Builder
 	for _, address := range addresses(log) {
-		for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+		for _, path := range []string{"/healthz", "/readyz", "/metrics", "/debug/sessions"} {
 			answer, err := client.Get("http://" + address + path)
 			require.NoError(t, err)
 			_, err = io.Copy(&all, answer.Body)
@@ -183,7 +159,7 @@ func TestTheProgram(t *testing.T) {
 	command, log := program(t, args...)
 	command.Env = append(command.Env, "VAULT_CACERT=/nowhere", "VAULT_TOKEN=x", "VAULT_ADDR=http://127.0.0.1:2", "VAULT_SKIP_VERIFY=perhaps", "VAULT_HEADERS=[]")
 	require.NoError(t, command.Start())
-	log.waitFor(t, `"msg":"serving"`)
+	log.WaitFor(t, `"msg":"serving"`)
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", command.Process.Pid))
 	require.NoError(t, err)
 	assert.Regexp(t, `Max core file size +0 +0`, string(limits))
@@ -216,11 +192,11 @@ func TestExitCodes(t *testing.T) {
 	})
 }
 
-func program(t *testing.T, args ...string) (*exec.Cmd, *written) {
+func program(t *testing.T, args ...string) (*exec.Cmd, *rpctest.Log) {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	log := &written{}
+	log := &rpctest.Log{}
 	command := exec.CommandContext(t.Context(), self, args...)
 	command.Env = []string{"RUN_AS_PROVIDER=1"}
 	command.Stdout, command.Stderr = log, log

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -16,8 +15,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/greenticai/gtc-csi-provider/cmd/internal/version"
 	"github.com/greenticai/gtc-csi-provider/provider"
 	"github.com/greenticai/gtc-csi-provider/provider/config"
+	"github.com/greenticai/gtc-csi-provider/provider/events"
 	"github.com/greenticai/gtc-csi-provider/provider/logkey"
 	"github.com/greenticai/gtc-csi-provider/provider/rpc"
 )
@@ -29,7 +30,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if o.version {
-		_, err := fmt.Fprintln(stdout, version())
+		_, err := fmt.Fprintln(stdout, version.Line("gtc-csi-provider"))
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: o.logLevel}))
@@ -42,21 +43,39 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	server, err := provider.New(settings, provider.Options{Version: version(), Logger: log, Metrics: registry})
+	sender, err := events.InCluster(log)
+	if err != nil {
+		return err
+	}
+	options := provider.Options{Version: version.Number(), Logger: log, Metrics: registry}
+	if sender != nil {
+		options.Tell = sender.Tell
+	}
+	server, err := provider.New(settings, options)
 	if err != nil {
 		return err
 	}
 	defer server.Close()
-	log.Info("starting", logkey.Version, version(), logkey.Path, o.config)
+	log.Info("starting", logkey.Version, version.Number(), logkey.Path, o.config)
 
 	tasks, ctx := errgroup.WithContext(ctx)
+	tasks.Go(func() error {
+		boundMemory(ctx, server.Remembers)
+		return nil
+	})
 	tasks.Go(func() error { return rpc.Serve(ctx, rpc.Options{Endpoint: o.endpoint, Service: server, Logger: log}) })
 	tasks.Go(func() error {
 		config.Watch(ctx, o.config, o.poll, settings, server.Reload)
 		return nil
 	})
+	if sender != nil {
+		tasks.Go(func() error { return sender.Run(ctx) })
+	}
 	if o.healthAddr != "" {
-		tasks.Go(func() error { return rpc.ServeHTTP(ctx, o.healthAddr, rpc.HealthHandler(o.endpoint), log) })
+		mux := http.NewServeMux()
+		mux.Handle("/", rpc.HealthHandler(o.endpoint))
+		mux.Handle("GET /debug/sessions", server.Sessions())
+		tasks.Go(func() error { return rpc.ServeHTTP(ctx, o.healthAddr, mux, log) })
 	}
 	if o.metricsAddr != "" {
 		mux := http.NewServeMux()
@@ -66,7 +85,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return tasks.Wait()
 }
 
-// harden keeps secrets in the process, the environment out of it, and the process small.
+// harden keeps secrets in the process and the environment out of it.
 func harden() error {
 	// A core file would hold every value that passed through.
 	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
@@ -80,9 +99,5 @@ func harden() error {
 			}
 		}
 	}
-	// 110 pods at once need about half of this. Where they need more, memory is collected more often and nothing fails; without it, what one
-	// burst left behind would stay on the node.
-	const memory = 18 << 20
-	debug.SetMemoryLimit(memory)
 	return nil
 }

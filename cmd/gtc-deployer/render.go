@@ -10,6 +10,7 @@ import (
 
 	"github.com/greenticai/gtc-csi-provider/cmd/gtc-deployer/internal/environment"
 	"github.com/greenticai/gtc-csi-provider/cmd/gtc-deployer/internal/manifest"
+	"github.com/greenticai/gtc-csi-provider/cmd/internal/version"
 )
 
 // maxStore is the most that is read of an environment.json, in bytes.
@@ -50,7 +51,7 @@ func newRenderCommand() *cobra.Command {
 		"the workers' `IMAGE` (default: the environment's runtime_image, or "+manifest.DefaultWorkerImage+")")
 	set.StringVar(&flags.options.InitImage, "init-image", "",
 		"`IMAGE` with a shell that stages files (default: the environment's init_image, or "+manifest.DefaultInitImage+")")
-	set.StringVar(&flags.options.ExecImage, "exec-image", releaseImage(version()), "`IMAGE` with gtc-exec")
+	set.StringVar(&flags.options.ExecImage, "exec-image", releaseImage(version.Number()), "`IMAGE` with gtc-exec")
 	set.StringVar(&flags.options.WorkerCommand, "worker-command", "", "the worker's `PROGRAM` in its image (default: "+manifest.DefaultWorkerCommand+")")
 	set.StringArrayVar(&flags.options.WorkerArgs, "worker-arg", nil, "an `ARGUMENT` of the worker's program (repeatable; default: start --env ID)")
 	return cmd
@@ -110,12 +111,13 @@ func readRequirements(flags []string) ([]environment.Requirements, error) {
 	return list, errors.Join(faults...)
 }
 
-var release = regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+$`)
+var release = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
 
-// releaseImage is the image with gtc-exec that belongs to this program: its own release's, or the newest for a build of one's own.
-func releaseImage(version string) string {
-	if !release.MatchString(version) {
+// releaseImage is the image with gtc-exec that belongs to this program: its own release's, or that of one's own build. It is never "latest",
+// which could be another version than the program is.
+func releaseImage(number string) string {
+	if !release.MatchString(number) {
 		return manifest.DefaultExecImage
 	}
-	return strings.TrimSuffix(manifest.DefaultExecImage, "latest") + version
+	return manifest.ExecRepository + ":" + number
 }

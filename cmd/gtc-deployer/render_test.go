@@ -51,12 +51,12 @@ func TestRenderSaysThatItsOutputFailed(t *testing.T) {
 }
 
 func TestTheImageWithGtcExecIsTheReleases(t *testing.T) {
-	for version, want := range map[string]string{
-		"v1.2.3":  "ghcr.io/greenticai/gtc-csi-provider:v1.2.3",
-		"(devel)": "ghcr.io/greenticai/gtc-csi-provider:latest",
-		"v0.0.0-20260101000000-0123456789ab+dirty": "ghcr.io/greenticai/gtc-csi-provider:latest",
-		"v1.2.3+dirty": "ghcr.io/greenticai/gtc-csi-provider:latest",
+	for number, want := range map[string]string{
+		"1.2.3":       "ghcr.io/greenticai/gtc-csi-provider:1.2.3",
+		"0.0.0-devel": "ghcr.io/greenticai/gtc-csi-provider:dev",
+		"0.0.0-20260101000000-0123456789ab+dirty": "ghcr.io/greenticai/gtc-csi-provider:dev",
+		"1.2.3+dirty": "ghcr.io/greenticai/gtc-csi-provider:dev",
 	} {
-		assert.Equal(t, want, releaseImage(version), version)
+		assert.Equal(t, want, releaseImage(number), number)
 	}
 }

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/greenticai/gtc-csi-provider/cmd/internal/version"
 )
 
 // Exit codes.
@@ -33,15 +34,16 @@ func newRootCommand() *cobra.Command {
 		Short: "Deploy Greentic workers whose secrets stay in Vault",
 		Long: "gtc-deployer turns a Greentic environment file into Kubernetes manifests that hold badges instead of secrets,\n" +
 			"makes Vault ready for them, and brings secrets into Vault.",
-		Version:           version(),
+		Version:           version.Line("gtc-deployer"),
 		Args:              unknownCommand,
 		RunE:              showHelp,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badInput(err) })
-	root.AddCommand(newRenderCommand(), newVaultCommand(), newSecretsCommand(), newExplainCommand())
+	root.AddCommand(newRenderCommand(), newVaultCommand(), newSecretsCommand(), newExplainCommand(), newDoctorCommand())
 	return root
 }
 
@@ -113,12 +115,4 @@ func exactly(names ...string) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-// version is the module's version as the build recorded it.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

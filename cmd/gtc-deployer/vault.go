@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,7 +14,6 @@ import (
 	"github.com/greenticai/gtc-csi-provider/cmd/gtc-deployer/internal/environment"
 	"github.com/greenticai/gtc-csi-provider/cmd/gtc-deployer/internal/wiring"
 	"github.com/greenticai/gtc-csi-provider/provider/secret"
-	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
 
 func newVaultCommand() *cobra.Command {
@@ -32,6 +30,7 @@ const (
 type applyFlags struct {
 	environment, address, layout, audience, method string
 	leased                                         []string
+	provider                                       providerFlags
 	kubernetes                                     kubernetesFlags
 	jwt                                            jwtFlags
 }
@@ -68,6 +67,9 @@ func (f *applyFlags) register(cmd *cobra.Command) {
 	flags.SortFlags = false
 	flags.StringVar(&f.audience, "audience", "vault", "whom the pods' tokens are for, as in the CSIDriver object's tokenRequests")
 	flags.StringArrayVar(&f.leased, "leased", nil, "`SCOPE` whose workers need leases: renewable service tokens instead of batch tokens (repeatable)")
+	flags.StringVar(&f.provider.config, "provider-config", "", "the provider's configuration: policies grant what its rawPaths in this `FILE` do, "+
+		"and a scope with a leased one is --leased")
+	flags.StringVar(&f.provider.connection, "connection", "", "whose rawPaths: the `NAME` of the connection to this Vault there (its first)")
 	flags.StringVar(&f.method, "method", methodKubernetes, "how Vault proves a pod's token: kubernetes or jwt")
 	flags.StringVar(&f.kubernetes.kubeconfig, "kubeconfig", "", "kubernetes: take the cluster's address and CA from this `FILE`'s current context")
 	flags.StringVar(&f.kubernetes.host, "cluster-host", "", "kubernetes: the API server's `URL` as Vault reaches it")
@@ -122,6 +124,8 @@ func (f *applyFlags) spec(given *pflag.FlagSet) (environment.Environment, wiring
 	faults = append(faults, err)
 	leased, err := f.parseLeased()
 	faults = append(faults, err)
+	raw, err := f.provider.rawPaths()
+	faults = append(faults, err)
 	if f.audience == "" {
 		faults = append(faults, badInputf("--audience: it is never empty"))
 	}
@@ -132,43 +136,11 @@ func (f *applyFlags) spec(given *pflag.FlagSet) (environment.Environment, wiring
 		return environment.Environment{}, wiring.Spec{}, badInputf("--method jwt: the environment's auth_mount is %q, where the other method belongs: "+
 			"set auth_mount in the secrets slot, to \"jwt\" for example, and in the provider's configuration", methodKubernetes)
 	}
-	roles, err := rolesOf(env, leased)
+	roles, err := rolesOf(env, leased, raw)
 	if err != nil {
 		return environment.Environment{}, wiring.Spec{}, err
 	}
 	return env, wiring.Spec{Places: places, Method: method, Audience: f.audience, Layout: layout, Roles: roles}, nil
-}
-
-// rolesOf is one role for each scope of env; those in leased are of that kind.
-func rolesOf(env environment.Environment, leased []secretref.Scope) ([]wiring.Role, error) {
-	scopes := env.Scopes()
-	roles := make([]wiring.Role, len(scopes))
-	for i, scope := range scopes {
-		roles[i] = wiring.Role{Scope: scope, Kind: wiring.Static}
-		if slices.Contains(leased, scope) {
-			roles[i].Kind = wiring.Leased
-		}
-	}
-	var faults []error
-	for _, scope := range leased {
-		if !slices.Contains(scopes, scope) {
-			faults = append(faults, badInputf("--leased: %q is no scope of environment %q; it has %q", scope, env.ID, scopes))
-		}
-	}
-	return roles, errors.Join(faults...)
-}
-
-func (f *applyFlags) parseLeased() ([]secretref.Scope, error) {
-	var scopes []secretref.Scope
-	var faults []error
-	for _, text := range f.leased {
-		scope, err := secretref.ParseScope(text)
-		if err != nil {
-			faults = append(faults, badInputf("--leased: %w", err))
-		}
-		scopes = append(scopes, scope)
-	}
-	return scopes, errors.Join(faults...)
 }
 
 // methodFlags says whose flags they are.

@@ -20,6 +20,7 @@ var errUsage = errors.New("usage")
 const (
 	defaultVolume = "/var/run/greentic/secrets"
 	defaultWait   = 60 * time.Second
+	defaultGrace  = 30 * time.Second // a pod's own
 )
 
 // runArguments are what "gtc-exec run" was told.
@@ -28,6 +29,8 @@ type runArguments struct {
 	promises volume.Promises
 	devStore string // "" for none
 	wait     time.Duration
+	watch    watchMode
+	grace    time.Duration // of a program that is restarted
 	command  []string
 }
 
@@ -48,6 +51,8 @@ func parseRun(args []string) (runArguments, error) {
 	flags.Func("optional-secret", "", func(text string) error { optional = append(optional, text); return nil })
 	flags.StringVar(&a.devStore, "dev-store", "", "")
 	flags.DurationVar(&a.wait, "wait", defaultWait, "")
+	watch := flags.String("watch", "", "")
+	flags.DurationVar(&a.grace, "grace", defaultGrace, "")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return runArguments{}, err
@@ -71,10 +76,15 @@ func parseRun(args []string) (runArguments, error) {
 		refuse("--wait %s is negative", a.wait)
 	}
 	promises, err := parsePromises(texts, optional)
-	if err != nil {
+	faults = append(faults, err)
+	a.promises = promises
+	given := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if given["watch"] {
+		a.watch, err = parseWatch(*watch)
 		faults = append(faults, err)
 	}
-	a.promises = promises
+	faults = append(faults, a.checkWatch(given))
 	return a, errors.Join(faults...)
 }
 

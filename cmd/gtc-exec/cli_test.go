@@ -20,7 +20,7 @@ func TestHelp(t *testing.T) {
 		assert.Empty(t, got.stderr, args)
 		for _, word := range []string{
 			"gtc-exec install DIR", "gtc-exec run [flags] -- PROGRAM", "--secret REF[=FILE]", "--optional-secret", "--volume", "--wait",
-			"--dev-store", "gtc-exec version", "/var/run/greentic/secrets", "69", "127",
+			"--dev-store", "--watch MODE", "signal=NAME", "--grace", "gtc-exec version", "/var/run/greentic/secrets", "69", "127",
 		} {
 			assert.Contains(t, got.stdout, word, args)
 		}
@@ -35,7 +35,7 @@ func TestVersion(t *testing.T) {
 	for _, arg := range []string{"version", "--version"} {
 		got := run(t, nil, arg)
 		assert.Equal(t, 0, got.code)
-		assert.Regexp(t, `^gtc-exec \S+\n$`, got.stdout)
+		assert.Regexp(t, `^gtc-exec \d+\.\d+\.\d+\S* \(go\S+( \S+)?, linux/\w+\)\n$`, got.stdout)
 	}
 }
 
@@ -69,6 +69,24 @@ func TestBadInput(t *testing.T) {
 		{"relative volume", nil, with("--volume", "secrets"), 2, `usage: --volume "secrets" is not an absolute path`},
 		{"negative wait", nil, with("--wait", "-1s"), 2, "usage: --wait -1s is negative"},
 		{"wait without unit", nil, with("--wait", "60"), 2, `invalid value "60" for flag -wait`},
+		{"unknown watch", nil, with("--watch", "reload"), 2, `usage: --watch "reload" is none of rewrite, signal=NAME or restart`},
+		{"watch for nothing", nil, with("--watch", ""), 2, `usage: --watch "" is none of`},
+		{"watch in capitals", nil, with("--watch", "Restart"), 2, `usage: --watch "Restart" is none of rewrite, signal=NAME or restart`},
+		{"a signal alone", nil, with("--watch", "SIGHUP"), 2, "is none of rewrite, signal=NAME or restart, did you mean signal=HUP?"},
+		{"signal without name", nil, with("--watch", "signal"), 2, "the signal is one of HUP, USR1, USR2, INT, QUIT, TERM"},
+		{"signal spelt out", nil, with("--watch", "signal=sigusr1"), 2, `--watch "signal=sigusr1": the signal is one of HUP, USR1, USR2, INT, ` +
+			"QUIT, TERM, did you mean signal=USR1?"},
+		{"signal that nobody hears", nil, with("--watch", "signal=KILL"), 2, `--watch "signal=KILL": the signal is one of HUP`},
+		{"signal by number", nil, with("--watch", "signal=1"), 2, `--watch "signal=1": the signal is one of HUP`},
+		{
+			"nothing to rewrite", nil, []string{"run", "--volume", folder, "--secret", slackRef, "--watch", "rewrite", "--", "true"}, 2,
+			"--watch rewrite has no --dev-store to rewrite, and a running program's variables cannot change: use --watch restart",
+		},
+		{"nothing to watch", nil, []string{"run", "--watch", "restart", "--", "true"}, 2, "--watch has nothing to look at"},
+		{"grace without watch", nil, with("--grace", "1s"), 2, "--grace is for a program that is restarted: add --watch restart"},
+		{"grace without restart", nil, with("--watch", "rewrite", "--grace", "1s"), 2, "--grace is for a program that is restarted"},
+		{"negative grace", nil, with("--watch", "restart", "--grace", "-1s"), 2, "usage: --grace -1s is negative"},
+		{"grace without unit", nil, with("--watch", "restart", "--grace", "30"), 2, `invalid value "30" for flag -grace`},
 		{"no reference", nil, with("--secret", "token"), 2, `--secret[1]: invalid promise: reference "token"`},
 		{"no optional reference", nil, with("--optional-secret", "token"), 2, `--optional-secret[0]: invalid promise: reference "token"`},
 		{"file out of the volume", nil, with("--secret", openaiRef+"=../x"), 2, `file "../x" of ` + openaiRef},
@@ -105,10 +123,10 @@ func TestBadInput(t *testing.T) {
 func TestAllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
 	got := run(t, []string{"KEY=secret://prod", "GREENTIC_DEV_SECRETS_PATH=/x"}, "run", "--volume", "v", "--wait", "-1s", "--secret", "a",
-		"--secret", "b", "--dev-store", "/proc/store", "extra", "--", "no-such-worker")
+		"--secret", "b", "--dev-store", "/proc/store", "--watch", "reload", "--grace", "-2s", "extra", "--", "no-such-worker")
 	assert.Equal(t, 2, got.code)
 	for _, message := range []string{
-		`unexpected argument "extra"`, `--volume "v"`, "--wait -1s", "--secret[0]", "--secret[1]", `"KEY": reference "secret://prod"`,
+		`unexpected argument "extra"`, `--volume "v"`, "--wait -1s", `--watch "reload"`, "--grace -2s", "--secret[0]", "--secret[1]", `"KEY": reference "secret://prod"`,
 		"GREENTIC_DEV_SECRETS_PATH is not", "is not memory-backed", `"no-such-worker"`,
 	} {
 		assert.Contains(t, got.stderr, message)

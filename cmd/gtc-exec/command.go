@@ -8,9 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"runtime/debug"
 
 	"github.com/greenticai/gtc-csi-provider/cmd/gtc-exec/internal/install"
+	"github.com/greenticai/gtc-csi-provider/cmd/internal/version"
 )
 
 const help = `gtc-exec stands before a worker in its pod: it waits for the worker's secrets, then starts it.
@@ -29,6 +29,15 @@ const help = `gtc-exec stands before a worker in its pod: it waits for the worke
       --wait DURATION               how long to wait for it (default 60s; 0 looks once)
       --dev-store PATH              writes the secrets to PATH as a Greentic dev-store and sets
                                     GREENTIC_DEV_SECRETS_PATH; PATH's folder must be memory-backed
+      --watch MODE                  what to do when the volume's secrets change (default: nothing)
+                                    rewrite      write the dev-store anew; a Greentic worker reads
+                                                 it within SECRETS_CACHE_TTL_SECS (default 300)
+                                    signal=NAME  the same if there is a dev-store, then send PROGRAM
+                                                 HUP, USR1, USR2, INT, QUIT or TERM
+                                    restart      the same, then end PROGRAM with SIGTERM and start
+                                                 it again, its variables with the new values
+      --grace DURATION              how long PROGRAM may take to end for a restart before it is
+                                    killed (default 30s)
 
   gtc-exec version
 
@@ -36,7 +45,8 @@ A REF is secret://<env>/<tenant>/<team>/<category>/<name>[@<version>].
 
 PROGRAM's signals and exit code are its own (128+n if signal n killed it). gtc-exec's own codes:
 2 bad input, 65 a secret that fits no variable, 69 secrets not there, 73 dev-store not written,
-126 PROGRAM cannot be executed, 127 PROGRAM not found.
+126 PROGRAM cannot be executed, 127 PROGRAM not found. A change of the secrets that cannot be handed
+on is said, and PROGRAM keeps what it has.
 `
 
 // Run is the command: args without the program's own name, environ as os.Environ gives it. The code is what to exit with; a non-nil
@@ -69,7 +79,7 @@ func dispatch(ctx context.Context, args, environ []string, stdout, stderr io.Wri
 		}
 		return 0, install.Self(rest[0])
 	case "version", "-version", "--version":
-		_, err := fmt.Fprintln(stdout, version())
+		_, err := fmt.Fprintln(stdout, version.Line("gtc-exec"))
 		return 0, err
 	default:
 		if isHelp(name) {
@@ -81,13 +91,4 @@ func dispatch(ctx context.Context, args, environ []string, stdout, stderr io.Wri
 
 func isHelp(arg string) bool {
 	return arg == "help" || arg == "-h" || arg == "-help" || arg == "--help"
-}
-
-// version is what the Go tool stamped into the program.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "gtc-exec unknown"
-	}
-	return "gtc-exec " + info.Main.Version
 }

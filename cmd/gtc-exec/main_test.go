@@ -29,8 +29,9 @@ const (
 	canary     = "xoxb-canary-1f2e3d" // the value of a secret, which no message may show
 )
 
-// binary is gtc-exec as it ships: static and stripped. Every test runs the real program.
-var binary string
+// binary is gtc-exec as it ships: static and stripped. Every test runs the real program. raceBinary is the same under the race detector,
+// for what it does beside the running worker.
+var binary, raceBinary string
 
 func TestMain(m *testing.M) {
 	if mode, ok := os.LookupEnv(workerMode); ok {
@@ -57,23 +58,27 @@ func build(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	binary = filepath.Join(folder, "gtc-exec")
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building gtc-exec: %v\n%s", err, out)
-		return 1
+	binary, raceBinary = filepath.Join(folder, "gtc-exec"), filepath.Join(folder, "gtc-exec-race")
+	for _, build := range []struct{ cgo, output, mode string }{{"0", binary, "-ldflags=-s -w"}, {"1", raceBinary, "-race"}} {
+		cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", build.mode, "-o", build.output, ".")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED="+build.cgo)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "building gtc-exec: %v\n%s", err, out)
+			return 1
+		}
 	}
 	return m.Run()
 }
 
-// command is gtc-exec with args in an environment of nothing but PATH and env; it is killed when the test is too long at it.
+// command is gtc-exec with args in an environment of nothing but PATH and env, and no second's pause at the end of a program that is under
+// the race detector; it is killed when the test is too long at it.
 func command(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}, env...)
+	cmd.WaitDelay = 300 * time.Millisecond // a worker that outlives a killed gtc-exec holds its files open
 	return cmd
 }
 

@@ -27,8 +27,8 @@ func runProgram(ctx context.Context, args, environ []string, stderr io.Writer) (
 	}
 	defer p.close()
 
-	ctx, done := signals.Until(ctx)
-	snapshot, err := volume.Wait(ctx, p.args.volume, p.args.promises, p.args.wait, func(missing error) {
+	waiting, done := signals.Until(ctx)
+	snapshot, err := volume.Wait(waiting, p.args.volume, p.args.promises, p.args.wait, func(missing error) {
 		fmt.Fprintf(stderr, "gtc-exec: waiting up to %s for the volume:\n%s\n", p.args.wait, indent(missing))
 	})
 	done()
@@ -39,7 +39,10 @@ func runProgram(ctx context.Context, args, environ []string, stderr io.Writer) (
 	if err != nil {
 		return 0, err
 	}
-	return p.program.Run(filled, signals, snapshot.Wipe)
+	restarts, stop := p.watch(ctx, snapshot, filled, signals, stderr)
+	defer stop()
+	snapshot.Wipe()
+	return p.program.Run(filled, signals, restarts)
 }
 
 // prepared is a run that nothing but its secrets stands in the way of.

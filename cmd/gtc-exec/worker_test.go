@@ -27,7 +27,11 @@ const workerMode = "GTC_EXEC_TEST_WORKER"
 const orphans = 20
 
 // work is the worker: it says "ready" and then what happens to it, one line each, until SIGTERM (exit code 7) or the end of its input (0).
+// A stubborn one ends by SIGUSR1 or its second SIGTERM only (exit code 9).
 func work(mode string) int {
+	if mode == "reader" {
+		return readStore()
+	}
 	signals := make(chan os.Signal, 128)
 	for sig := unix.Signal(1); sig <= 64; sig++ {
 		if sig != unix.SIGURG && sig != unix.SIGCHLD { // which Go's own runtime and children cause
@@ -50,11 +54,18 @@ func work(mode string) int {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		close(ended)
 	}()
+	terms := 0
 	for {
 		select {
 		case sig := <-signals:
 			fmt.Println("signal", int(sig.(syscall.Signal)))
 			if sig == unix.SIGTERM {
+				terms++
+			}
+			switch {
+			case mode == "stubborn" && (terms == 2 || sig == unix.SIGUSR1):
+				return 9
+			case mode != "stubborn" && terms == 1:
 				return 7
 			}
 		case <-ended:
@@ -74,7 +85,9 @@ type worker struct {
 func start(t *testing.T, cmd *exec.Cmd, mode string) (w worker, ready string) {
 	t.Helper()
 	cmd.Env = append(cmd.Env, workerMode+"="+mode)
-	cmd.Stderr = os.Stderr
+	if cmd.Stderr == nil {
+		cmd.Stderr = os.Stderr
+	}
 	// A pipe of our own, whose reading can have a deadline: the worker outlives a gtc-exec that was killed, and holds it open.
 	stdout, theirs, err := os.Pipe()
 	require.NoError(t, err)
@@ -87,7 +100,13 @@ func start(t *testing.T, cmd *exec.Cmd, mode string) (w worker, ready string) {
 	err = cmd.Start()
 	require.NoError(t, errors.Join(err, theirs.Close()))
 	require.NoError(t, stdout.SetReadDeadline(time.Now().Add(25*time.Second)))
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		if w.stdin != nil {
+			_ = w.stdin.Close() // by which the worker ends
+		}
+		_ = cmd.Wait()
+	})
 	w.cmd, w.stdout = cmd, bufio.NewReader(stdout)
 	return w, w.line(t)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/greenticai/gtc-csi-provider/provider/rawpath"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
 
@@ -20,6 +21,7 @@ const (
 	ReasonBadge     Reason = "badge"     // the pod's identity does not prove the scope
 	ReasonToken     Reason = "token"     // the token is not this pod's, not for this audience, or over
 	ReasonReference Reason = "reference" // the reference is outside the scope
+	ReasonPath      Reason = "path"      // the raw path, or what is sent with it, is not the operator's grant
 )
 
 // Denial is one reason why a pod does not get what it asks for.
@@ -51,26 +53,39 @@ func (p Pod) Badge() Badge { return Badge{Namespace: p.Namespace, ServiceAccount
 
 // Claim is what a mount asks for, and on what proof.
 type Claim struct {
-	Scope      secretref.Scope       // what the class says that the pod is
-	Pod        Pod                   // what the kubelet says that the pod is
-	Token      Claims                // what the pod's token says that it is
-	Audience   string                // whom the token must be for: the connection's audience
-	References []secretref.Reference // what is asked for, in the order of the objects
+	Scope    secretref.Scope // what the class says that the pod is
+	Pod      Pod             // what the kubelet says that the pod is
+	Token    Claims          // what the pod's token says that it is
+	Audience string          // whom the token must be for: the connection's audience
+	Asks     []Ask           // what is asked for, in the order of the objects
+	Paths    []PathRule      // what the operator grants besides references, on the connection
 }
 
-// Granted is a reference that a pod may have. Only Admit makes one that is not zero.
-type Granted struct{ ref secretref.Reference }
+// Ask is what one object asks for: a reference, or else a raw path.
+type Ask struct {
+	Reference secretref.Reference
+	Path      rawpath.Request
+}
 
-// Reference is what was granted; zero for the zero Granted.
+// Granted is a reference or a raw path that a pod may have. Only Admit makes one that is not zero. It is comparable.
+type Granted struct {
+	ref  secretref.Reference
+	path Path
+}
+
+// Reference is what was granted; zero for a raw path and for the zero Granted.
 func (g Granted) Reference() secretref.Reference { return g.ref }
 
+// Path is the raw path that was granted; zero for a reference and for the zero Granted.
+func (g Granted) Path() Path { return g.path }
+
 // IsZero reports whether nothing was granted.
-func (g Granted) IsZero() bool { return g.ref.IsZero() }
+func (g Granted) IsZero() bool { return g.ref.IsZero() && g.path.IsZero() }
 
 // WholeTenant is the tenant's secret of the same category and name: every scope of the tenant may have it.
 func (g Granted) WholeTenant() Granted { return Granted{ref: g.ref.WholeTenant()} }
 
-// Admit decides c at the time now. The Granted are in the order of c.References. A denial lists every fault at once, each a *Denial;
+// Admit decides c at the time now. The Granted are in the order of c.Asks. A denial lists every fault at once, each a *Denial;
 // field paths are those of the class's parameters.
 func (n Naming) Admit(c Claim, now time.Time) ([]Granted, error) {
 	var faults []error
@@ -78,8 +93,15 @@ func (n Naming) Admit(c Claim, now time.Time) ([]Granted, error) {
 		faults = append(faults, n.wrongBadge(c))
 	}
 	faults = append(faults, tokenFaults(c, now)...)
-	granted := make([]Granted, len(c.References))
-	for i, ref := range c.References {
+	granted := make([]Granted, len(c.Asks))
+	for i, ask := range c.Asks {
+		if !ask.Path.IsZero() {
+			path, err := c.grantPath(i, ask.Path)
+			faults = append(faults, err...)
+			granted[i] = Granted{path: path}
+			continue
+		}
+		ref := ask.Reference
 		if !c.Scope.Grants(ref) {
 			faults = append(faults, deny(ReasonReference,
 				"objects[%d].ref: %q is outside the scope %q, which grants its own team's secrets and the tenant's (team %q); "+

@@ -27,8 +27,9 @@ func validClaim() badge.Claim {
 			Expires: noon.Add(time.Second),
 		},
 		Audience: "vault",
-		References: []secretref.Reference{
-			secretref.MustParse("secret://prod/acme/sales/slack/token@3"), secretref.MustParse("secret://prod/acme/_/openai/key"),
+		Asks: []badge.Ask{
+			{Reference: secretref.MustParse("secret://prod/acme/sales/slack/token@3")},
+			{Reference: secretref.MustParse("secret://prod/acme/_/openai/key")},
 		},
 	}
 }
@@ -39,7 +40,7 @@ func TestAdmitGrantsInOrder(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, granted, 2)
 	for i, g := range granted {
-		assert.Equal(t, claim.References[i], g.Reference())
+		assert.Equal(t, claim.Asks[i].Reference, g.Reference())
 		assert.False(t, g.IsZero())
 	}
 	assert.Equal(t, secretref.MustParse("secret://prod/acme/_/slack/token@3"), granted[0].WholeTenant().Reference())
@@ -57,7 +58,7 @@ func TestAdmitDenies(t *testing.T) {
 		"another team's scope": {
 			func(c *badge.Claim) {
 				c.Scope = secretref.MustParseScope("prod/acme/support")
-				c.References = c.References[1:]
+				c.Asks = c.Asks[1:]
 			},
 			badge.ReasonBadge, `"prod/acme/support" is proven by namespace "gtc-prod--acme--support" and ServiceAccount "gtc.acme.support", ` +
 				`and this pod has namespace "gtc-prod--acme--sales" and ServiceAccount "gtc.acme.sales"`,
@@ -65,12 +66,12 @@ func TestAdmitDenies(t *testing.T) {
 		"the whole tenant's scope": {
 			func(c *badge.Claim) {
 				c.Scope = secretref.MustParseScope("prod/acme/_")
-				c.References = c.References[1:]
+				c.Asks = c.Asks[1:]
 			},
 			badge.ReasonBadge, `"prod/acme/_" is proven by namespace "gtc-prod"`,
 		},
 		"no scope": {
-			func(c *badge.Claim) { c.Scope, c.References = secretref.Scope{}, nil }, badge.ReasonBadge, "scope: ",
+			func(c *badge.Claim) { c.Scope, c.Asks = secretref.Scope{}, nil }, badge.ReasonBadge, "scope: ",
 		},
 		"another namespace": {
 			func(c *badge.Claim) {
@@ -107,19 +108,21 @@ func TestAdmitDenies(t *testing.T) {
 		"a token that is over":     {func(c *badge.Claim) { c.Token.Expires = noon }, badge.ReasonToken, "it expired at 2026-06-01T12:00:00Z"},
 		"a token without an end":   {func(c *badge.Claim) { c.Token.Expires = time.Time{} }, badge.ReasonToken, "it expired at"},
 		"another team's secret": {
-			func(c *badge.Claim) { c.References[1] = secretref.MustParse("secret://prod/acme/support/slack/token") },
+			func(c *badge.Claim) {
+				c.Asks[1].Reference = secretref.MustParse("secret://prod/acme/support/slack/token")
+			},
 			badge.ReasonReference, `objects[1].ref: "secret://prod/acme/support/slack/token" is outside the scope "prod/acme/sales"`,
 		},
 		"another tenant's secret": {
-			func(c *badge.Claim) { c.References[0] = secretref.MustParse("secret://prod/other/_/slack/token") },
+			func(c *badge.Claim) { c.Asks[0].Reference = secretref.MustParse("secret://prod/other/_/slack/token") },
 			badge.ReasonReference, "objects[0].ref: ",
 		},
 		"another environment's secret": {
-			func(c *badge.Claim) { c.References[0] = secretref.MustParse("secret://dev/acme/sales/slack/token") },
+			func(c *badge.Claim) { c.Asks[0].Reference = secretref.MustParse("secret://dev/acme/sales/slack/token") },
 			badge.ReasonReference, "objects[0].ref: ",
 		},
 		"no secret": {
-			func(c *badge.Claim) { c.References[0] = secretref.Reference{} }, badge.ReasonReference, "objects[0].ref: ",
+			func(c *badge.Claim) { c.Asks[0].Reference = secretref.Reference{} }, badge.ReasonReference, "objects[0].ref: ",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,9 +28,10 @@ type Claims struct {
 	PodUID         string
 	Audiences      []string
 	Expires        time.Time
+	Issued         time.Time // zero if the token does not say
 }
 
-// ParseClaims reads the claims of a compact JWT without verifying it. None of them is empty. An unsigned token is refused, and one whose
+// ParseClaims reads the claims of a compact JWT without verifying it. None of them is empty but Issued. An unsigned token is refused, and one whose
 // claims another reader could read in another way: names in another case, names that stand twice, encodings that are not exact.
 func ParseClaims(token secret.Value) (Claims, error) {
 	if token.Len() > MaxToken {
@@ -97,7 +98,12 @@ func readClaims(body exactjson.Object) (Claims, error) {
 	if c.Audiences, err = readAudiences(body); err != nil {
 		return Claims{}, err
 	}
-	c.Expires, err = readExpiry(body)
+	if c.Expires, err = readTime(body, "exp"); err != nil {
+		return Claims{}, err
+	}
+	if body.Has("iat") {
+		c.Issued, err = readTime(body, "iat")
+	}
 	return c, err
 }
 
@@ -128,15 +134,15 @@ func (t *exactText) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*string)(t))
 }
 
-// readExpiry reads RFC 7519's exp: seconds since 1970, of which a fraction is cut off.
-func readExpiry(body exactjson.Object) (time.Time, error) {
+// readTime reads RFC 7519's exp or iat: seconds since 1970, of which a fraction is cut off.
+func readTime(body exactjson.Object, name string) (time.Time, error) {
 	const latest = 253402300799 // the end of the year 9999: no later time can be written in RFC 3339
 	var seconds float64
-	if err := body.Read("exp", &seconds); err != nil {
+	if err := body.Read(name, &seconds); err != nil {
 		return time.Time{}, err
 	}
 	if seconds < 1 || seconds > latest {
-		return time.Time{}, errors.New("exp: no time")
+		return time.Time{}, fmt.Errorf("%s: no time", name)
 	}
 	return time.Unix(int64(seconds), 0), nil
 }

@@ -30,6 +30,7 @@ func TestParseClaims(t *testing.T) {
 	want := badge.Claims{
 		Subject: "system:serviceaccount:ns-canary:sa-canary", Namespace: "ns-canary", ServiceAccount: "sa-canary",
 		PodName: "pod-canary", PodUID: "uid-canary", Audiences: []string{"vault"}, Expires: time.Unix(1780315200, 0),
+		Issued: time.Unix(1780311600, 0),
 	}
 	got, err := badge.ParseClaims(token(validHeader, validBody, "signature"))
 	require.NoError(t, err)
@@ -46,6 +47,10 @@ func TestParseClaims(t *testing.T) {
 	got, err = badge.ParseClaims(token(validHeader, strings.Replace(validBody, `1780315200`, `1780315200.9`, 1), "signature"))
 	require.NoError(t, err)
 	assert.Equal(t, want.Expires, got.Expires, "a fraction of a second is cut off, never added")
+
+	got, err = badge.ParseClaims(token(validHeader, strings.Replace(validBody, `"iat":1780311600,`, ``, 1), "signature"))
+	require.NoError(t, err)
+	assert.Zero(t, got.Issued, "a token need not say since when it is")
 }
 
 // Each row is the valid token with one mutation of its text.
@@ -80,6 +85,7 @@ func TestParseClaimsRefuses(t *testing.T) {
 		"an end far below":           {`"exp":1780315200`, `"exp":-1e300`, "exp: no time"},
 		"an end beyond all time":     {`"exp":1780315200`, `"exp":1e300`, "exp: no time"},
 		"an end that is no number":   {`"exp":1780315200`, `"exp":1e999`, "exp: is of another type"},
+		"a beginning that is text":   {`"iat":1780311600`, `"iat":"x"`, "iat: is of another type"},
 		"two ends":                   {`"exp":1780315200`, `"exp":1,"exp":1780315200`, "stands twice"},
 		"something after the claims": {`sa-canary"}`, `sa-canary"} {}`, "not one JSON object"},
 		"a list of claims":           {`{"aud"`, `[{"aud"`, "not one JSON object"},

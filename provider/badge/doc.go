@@ -14,5 +14,6 @@
 // 26 characters of lower-case base32 of SHA-256 over the kind of name and its parts. Plain names never hold three hyphens in a row,
 // so the two forms cannot meet.
 //
-// Admit is the only door to a Granted, and a Granted is the only thing that the provider reads from Vault for a pod.
+// Admit is the only door to a Granted, and a Granted is the only thing that the provider reads from Vault for a pod: a reference of the
+// scope's own or its tenant's, or a raw path that the operator's rules grant the scope.
 package badge

@@ -49,7 +49,7 @@ func TestRules(t *testing.T) {
 	require.ErrorIs(t, err, badge.ErrDenied)
 	assert.ErrorContains(t, err, `scope: "prod/acme/sales" is not this pod's: a rule of the provider's configuration says that namespace `+
 		`"gtc-prod--acme--sales" and ServiceAccount "gtc.acme.sales" prove "prod/acme/support"`)
-	claim.Scope, claim.References = secretref.MustParseScope("prod/acme/support"), nil
+	claim.Scope, claim.Asks = secretref.MustParseScope("prod/acme/support"), nil
 	_, err = naming.Admit(claim, noon)
 	assert.NoError(t, err)
 }

@@ -25,6 +25,8 @@ const MaxFile = 1 << 20
 type Config struct {
 	Naming badge.Naming
 	Vaults []Vault // at least one; the first is the default
+	// Refresh is what the driver's repeated calls cost and bring.
+	Refresh Refresh
 
 	digest digest // of what it was read from
 }
@@ -46,10 +48,11 @@ type Vault struct {
 	AuthMethod               Method
 	AuthMount                string
 	Audience                 string
-	RootCAs                  *x509.CertPool // nil is the system's
+	RootCAs                  *x509.CertPool // nil is the system's, or Mozilla's where the system has none
 	KVMount, KVPrefix        string
 	TransitMount, TransitKey string
 	Scopes                   []badge.Pattern
+	RawPaths                 []badge.PathRule // what is granted on it besides references, in the configuration's order
 }
 
 // Serves reports whether the connection is for s.

@@ -10,14 +10,28 @@
 //	  authMethod: kubernetes   # or jwt
 //	  authMount: kubernetes    # the method's name unless given
 //	  audience: vault
-//	  caCert: |                # PEM; or caCertFile; neither is the system's authorities
+//	  caCert: |                # PEM; or caCertFile; neither is the system's authorities, or Mozilla's where it has none
 //	  kvMount: secret
 //	  kvPrefix: greentic
 //	  transitMount: transit
 //	  transitKey: greentic
 //	  scopes: ["*/*/*"]        # what this connection serves
+//	refresh:                   # of volumes that are mounted already
+//	  interval: 5m             # how old values may be; or always
+//	  minimum: 1m              # the least that a class's refreshInterval may ask for
+//	  allowAlways: false       # whether a class may ask for always
+//	  maxStale: 1h             # how old values may be while Vault does not answer; 0s: not older than interval
+//	  podSilence: 15m          # after which a pod that is not heard of is forgotten
+//	  onDenied: keep           # or remove: the files of what Vault refuses a running pod
+//	  noRepublish: false       # true where the driver's rotation is off: leased objects are refused, because nothing could replace them
 //	badges: []                 # namespace, serviceAccount, scope
-//	rawPaths: []
+//	rawPaths:                  # Vault paths besides references; package rawpath has their grammar
+//	- path: database/creds/{role}
+//	  kind: lease              # value (the default): read again and again; lease and certificate: made for each pod
+//	  method: read             # or write; a certificate's is write unless given
+//	  args: []                 # names of what a class may send with it
+//	  scopes: ["*/*/*"]        # whom it is for
+//	  vault: default           # the connection; the first unless given
 //
 // It is read strictly, and everything that is wrong with it is told at once, with field paths. What aims a token or a path is only here
 // and never in a class: whoever writes a class must not choose where a pod's token goes. An audience belongs to one connection, so that

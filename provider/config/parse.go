@@ -2,30 +2,27 @@ package config
 
 import (
 	"bytes"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/url"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
-	"github.com/greenticai/gtc-csi-provider/provider/params"
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
 
 // document is the configuration as it is written.
 type document struct {
-	APIVersion string          `yaml:"apiVersion"`
-	Kind       string          `yaml:"kind"`
-	Layout     string          `yaml:"layout"`
-	Vaults     []vaultDocument `yaml:"vaults"`
-	Badges     []badgeDocument `yaml:"badges"`
-	RawPaths   []yaml.Node     `yaml:"rawPaths"`
+	APIVersion string            `yaml:"apiVersion"`
+	Kind       string            `yaml:"kind"`
+	Layout     string            `yaml:"layout"`
+	Vaults     []vaultDocument   `yaml:"vaults"`
+	Refresh    refreshDocument   `yaml:"refresh"`
+	Badges     []badgeDocument   `yaml:"badges"`
+	RawPaths   []rawPathDocument `yaml:"rawPaths"`
 }
 
 type vaultDocument struct {
@@ -53,19 +50,20 @@ type badgeDocument struct {
 // Parse reads a configuration. readFile reads what a caCertFile names. All faults are reported at once, each an ErrInvalid at its field
 // path.
 func Parse(text []byte, readFile func(path string) ([]byte, error)) (Config, error) {
-	p := parser{readFile: readFile}
+	p := parser{readFile: readFile, faults: faults.Of(ErrInvalid)}
 	doc := p.decode(text)
-	if len(p.faults) > 0 && doc == nil {
-		return Config{}, errors.Join(p.faults...)
+	if doc == nil {
+		return Config{}, p.faults.Err()
 	}
 	p.header(*doc)
-	c := Config{Naming: p.naming(*doc)}
+	c := Config{Naming: p.naming(*doc), Refresh: p.refresh(doc.Refresh)}
 	for i, v := range doc.Vaults {
 		c.Vaults = append(c.Vaults, p.vault(fmt.Sprintf("vaults[%d]", i), v))
 	}
 	p.unique(c.Vaults)
-	if len(p.faults) > 0 {
-		return Config{}, errors.Join(p.faults...)
+	p.rawPaths(doc.RawPaths, c.Vaults)
+	if err := p.faults.Err(); err != nil {
+		return Config{}, err
 	}
 	return c, nil
 }
@@ -73,11 +71,12 @@ func Parse(text []byte, readFile func(path string) ([]byte, error)) (Config, err
 // parser gathers what is wrong.
 type parser struct {
 	readFile func(string) ([]byte, error)
-	faults   []error
+	faults   *faults.List
 }
 
+// fault says with each fault what is invalid: it stands among other lines in the provider's log.
 func (p *parser) fault(path, format string, args ...any) {
-	p.faults = append(p.faults, fmt.Errorf("%s: %w: %w", path, ErrInvalid, fmt.Errorf(format, args...)))
+	p.faults.Addf(path, "%w: %w", ErrInvalid, fmt.Errorf(format, args...))
 }
 
 // decode returns nil if there is nothing that could be looked at further.
@@ -98,6 +97,7 @@ func (p *parser) decode(text []byte) *document {
 		for _, text := range typed.Errors {
 			// The library names the Go type, which tells an operator nothing.
 			what, _, _ := strings.Cut(text, " in type ")
+			what, _, _ = strings.Cut(what, " into config.")
 			p.fault("file", "%s", what)
 		}
 	case err != nil:
@@ -120,9 +120,6 @@ func (p *parser) header(doc document) {
 	if len(doc.Vaults) == 0 {
 		p.fault("vaults", "there is none; name at least one connection")
 	}
-	if len(doc.RawPaths) > 0 {
-		p.fault("rawPaths", "raw Vault paths are not supported by this version; remove them")
-	}
 }
 
 func (p *parser) naming(doc document) badge.Naming {
@@ -141,180 +138,9 @@ func (p *parser) naming(doc document) badge.Naming {
 	}
 	naming, err := badge.NewNaming(badge.Layout(doc.Layout), rules...)
 	if err != nil {
-		p.faults = append(p.faults, fmt.Errorf("%w: %w", ErrInvalid, err))
+		p.faults.Addf("", "%w: %w", ErrInvalid, err) // it has its paths
 	}
 	return naming
-}
-
-func (p *parser) vault(path string, doc vaultDocument) Vault {
-	v := Vault{
-		Name: doc.Name, Namespace: doc.Namespace, Audience: doc.Audience,
-		AuthMethod: Method(or(doc.AuthMethod, string(Kubernetes))),
-		KVMount:    or(doc.KVMount, "secret"), KVPrefix: or(doc.KVPrefix, "greentic"),
-		TransitMount: or(doc.TransitMount, "transit"), TransitKey: or(doc.TransitKey, "greentic"),
-	}
-	v.AuthMount = or(doc.AuthMount, string(v.AuthMethod))
-	if err := params.CheckVault(doc.Name); err != nil {
-		p.fault(path+".name", "%w", err)
-	}
-	if v.AuthMethod != Kubernetes && v.AuthMethod != JWT {
-		p.fault(path+".authMethod", "%q is neither %q nor %q", doc.AuthMethod, Kubernetes, JWT)
-	}
-	p.audience(path+".audience", doc.Audience)
-	p.paths(path, v)
-	v.Addresses = p.addresses(path+".addresses", doc.Addresses)
-	v.RootCAs = p.authorities(path, doc)
-	v.Scopes = p.scopes(path+".scopes", doc.Scopes)
-	return v
-}
-
-func or(given, preset string) string {
-	if given == "" {
-		return preset
-	}
-	return given
-}
-
-func (p *parser) audience(path, audience string) {
-	switch {
-	case audience == "":
-		p.fault(path, "it is missing; name the audience that the CSIDriver object's tokenRequests has for this Vault")
-	case audience == "api", strings.Contains(audience, "kubernetes.default"):
-		p.fault(path, "%q is the API server's own: Vault could act as the pod with such a token; choose another, such as vault", audience)
-	case strings.ContainsFunc(audience, func(r rune) bool { return r <= ' ' || r == 0x7f }):
-		p.fault(path, "%q holds white space or a control character", audience)
-	}
-}
-
-func (p *parser) paths(path string, v Vault) {
-	for _, field := range []struct{ name, value string }{
-		{"namespace", v.Namespace}, {"authMount", v.AuthMount}, {"kvMount", v.KVMount}, {"kvPrefix", v.KVPrefix},
-		{"transitMount", v.TransitMount}, {"transitKey", v.TransitKey},
-	} {
-		if field.value != "" && !plainPath(field.value) {
-			p.fault(path+"."+field.name, "%q is no path of segments of A-Z, a-z, 0-9, '.', '_' and '-', without slashes at its ends", field.value)
-		}
-	}
-}
-
-func plainPath(text string) bool {
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-	for segment := range strings.SplitSeq(text, "/") {
-		if segment == "" || segment == "." || segment == ".." {
-			return false
-		}
-		if strings.ContainsFunc(segment, func(r rune) bool { return !strings.ContainsRune(letters, r) }) {
-			return false
-		}
-	}
-	return true
-}
-
-func (p *parser) addresses(path string, texts []string) []*url.URL {
-	if len(texts) == 0 {
-		p.fault(path, "there is none; name the Vault, such as https://vault.vault.svc:8200")
-	}
-	addresses := make([]*url.URL, 0, len(texts))
-	for i, text := range texts {
-		address, err := parseAddress(text)
-		if err != nil {
-			p.fault(fmt.Sprintf("%s[%d]", path, i), "%w", err)
-			continue
-		}
-		addresses = append(addresses, address)
-	}
-	return addresses
-}
-
-func parseAddress(text string) (*url.URL, error) {
-	address, err := url.Parse(text)
-	switch {
-	case err != nil:
-		return nil, errors.New("it is not a URL; write it as https://vault.vault.svc:8200")
-	case address.User != nil:
-		return nil, errors.New("a user or password does not belong into an address")
-	case address.Scheme != "https" && address.Scheme != "http":
-		return nil, fmt.Errorf("%q does not start with https:// or http://", text)
-	case address.Hostname() == "":
-		return nil, fmt.Errorf("%q names no host", text)
-	case address.RawQuery != "" || address.ForceQuery || address.Fragment != "":
-		return nil, fmt.Errorf("%q has a query or a fragment", text)
-	}
-	address.Path = strings.TrimRight(address.Path, "/")
-	if address.Path != "" && !plainPath(address.Path[1:]) {
-		return nil, fmt.Errorf("%q has a path of other than plain segments", text)
-	}
-	return address, nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-func (p *parser) authorities(path string, doc vaultDocument) *x509.CertPool {
-	text := []byte(doc.CACert)
-	path += ".caCert"
-	switch {
-	case doc.CACert != "" && doc.CACertFile != "":
-		p.fault(path, "caCertFile is given too; keep one of the two")
-		return nil
-	case doc.CACertFile != "":
-		path += "File"
-		var err error
-		if text, err = p.readFile(doc.CACertFile); err != nil {
-			p.fault(path, "%w", err)
-			return nil
-		}
-	case doc.CACert == "":
-		return nil
-	}
-	pool, err := parseAuthorities(text)
-	if err != nil {
-		p.fault(path, "%w", err)
-	}
-	return pool
-}
-
-// parseAuthorities is stricter than x509.CertPool, which passes over what it does not understand.
-func parseAuthorities(text []byte) (*x509.CertPool, error) {
-	pool := x509.NewCertPool()
-	count := 0
-	for {
-		block, rest := pem.Decode(text)
-		if block == nil {
-			break
-		}
-		count++
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err != nil || block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("PEM block %d is not a certificate", count)
-		}
-		pool.AddCert(certificate)
-		text = rest
-	}
-	if count == 0 || len(bytes.TrimSpace(text)) > 0 {
-		return nil, errors.New("it is not a list of PEM certificates (-----BEGIN CERTIFICATE-----)")
-	}
-	return pool, nil
-}
-
-func (p *parser) scopes(path string, texts []string) []badge.Pattern {
-	if texts == nil {
-		texts = []string{"*/*/*"}
-	}
-	if len(texts) == 0 {
-		p.fault(path, `the list is empty, so the connection would serve nobody; write "*/*/*" for all`)
-	}
-	patterns := make([]badge.Pattern, 0, len(texts))
-	for i, text := range texts {
-		pattern, err := badge.ParsePattern(text)
-		if err != nil {
-			p.fault(fmt.Sprintf("%s[%d]", path, i), "%w", err)
-		}
-		patterns = append(patterns, pattern)
-	}
-	return patterns
 }
 
 func (p *parser) unique(vaults []Vault) {

@@ -154,7 +154,7 @@ func TestFaults(t *testing.T) {
 		"a badge without a scope": {"vaults:", "badges: [{namespace: a, serviceAccount: b}]\nvaults:", "badges[0]: "},
 		"a badge of two scopes":   {"vaults:", "badges: [{namespace: a, serviceAccount: b, scope: p/a/s}, {namespace: a, serviceAccount: b, scope: p/a/t}]\nvaults:", "badges[1]: "},
 		"a badge of no scope":     {"vaults:", "badges: [{namespace: a, serviceAccount: b, scope: p/a}]\nvaults:", "badges[0].scope: "},
-		"raw paths":               {"vaults:", "rawPaths: ['secret/*']\nvaults:", "rawPaths: invalid provider configuration: raw Vault paths are not supported by this version"},
+		"a raw path, a text":      {"vaults:", "rawPaths: ['secret/*']\nvaults:", "file: invalid provider configuration: line 4: cannot unmarshal !!str `secret/*`"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Replace(least, row.old, row.with, 1)
@@ -178,12 +178,12 @@ vaults:
   caCert: x
 - audience: api
 badges: [{scope: x}]
-rawPaths: [x]
+rawPaths: [{path: sys/x}]
 colour: red
 `), nil)
 	require.ErrorIs(t, err, config.ErrInvalid)
 	for _, path := range []string{
-		"apiVersion:", "kind:", "rawPaths:", "colour", "badges[0].scope:", "badges[0]:", "vaults[0].name:", "vaults[0].addresses[0]:", "vaults[0].addresses[1]:",
+		"apiVersion:", "kind:", "rawPaths[0].path:", "colour", "badges[0].scope:", "badges[0]:", "vaults[0].name:", "vaults[0].addresses[0]:", "vaults[0].addresses[1]:",
 		"vaults[0].authMethod:", "vaults[0].audience:", "vaults[0].caCert:", "vaults[1].name:", "vaults[1].addresses:", "vaults[1].audience:",
 	} {
 		assert.ErrorContains(t, err, path)
@@ -204,7 +204,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(full)
 	f.Add("a: &a [*a]")
 	f.Add("vaults: [{}]")
-	f.Add("badges: [{}]\nrawPaths: {}")
+	f.Add("badges: [{}]\nrawPaths: [{path: 'a/{role}', kind: lease}]")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := config.Parse([]byte(text), func(string) ([]byte, error) { return nil, errors.New("no file") })
 		if err != nil {

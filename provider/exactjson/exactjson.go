@@ -8,9 +8,11 @@ package exactjson
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 )
 
@@ -23,20 +25,39 @@ var (
 	ErrUnknown = errors.New("an unknown field")
 )
 
-// Object is a JSON object: its fields' values, not yet read, by their names. A field of type Object is read in the same exact way.
-type Object map[string]json.RawMessage
+// Object is a JSON object: its fields' values, not yet read, in the order of their names; nil is one without fields. A field of type
+// Object is read in the same exact way.
+type Object []field
 
-// Parse reads data, which must be one object and nothing after it.
-func Parse(data []byte) (Object, error) {
-	if !json.Valid(data) {
-		return nil, ErrObject
-	}
-	return split(bytes.Clone(bytes.TrimSpace(data)))
+type field struct {
+	name  string
+	value json.RawMessage
 }
 
-// UnmarshalJSON is Parse.
+// Parse reads data, which must be one object and nothing after it. The values are parts of data, not copies: it must stay as it is while
+// they are in use.
+func Parse(data []byte) (Object, error) {
+	var room [16]field // on the stack; an object has no more memory than its fields need
+	fields := room[:0]
+	s := scanner{text: data}
+	ok := s.object(func(name, value []byte) { fields = append(fields, field{unquote(name), value}) })
+	if s.space(); !ok || s.at != len(data) {
+		return nil, ErrObject
+	}
+	o := make(Object, len(fields))
+	copy(o, fields)
+	slices.SortFunc(o, func(a, b field) int { return cmp.Compare(a.name, b.name) })
+	for i := range o {
+		if i > 0 && o[i].name == o[i-1].name {
+			return nil, ErrTwice
+		}
+	}
+	return o, nil
+}
+
+// UnmarshalJSON is Parse of a copy.
 func (o *Object) UnmarshalJSON(data []byte) error {
-	object, err := Parse(data)
+	object, err := Parse(bytes.Clone(data))
 	if err != nil {
 		return err
 	}
@@ -44,10 +65,30 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// Raw is the field's JSON, or nil if it is absent; null is not absent here.
+func (o Object) Raw(name string) json.RawMessage {
+	i, found := slices.BinarySearchFunc(o, name, func(f field, name string) int { return cmp.Compare(f.name, name) })
+	if !found {
+		return nil
+	}
+	return o[i].value
+}
+
+// All are the fields, those that are null too, in the order of their names.
+func (o Object) All() iter.Seq2[string, json.RawMessage] {
+	return func(yield func(string, json.RawMessage) bool) {
+		for _, f := range o {
+			if !yield(f.name, f.value) {
+				return
+			}
+		}
+	}
+}
+
 // Has reports whether o has the field and it is not null.
 func (o Object) Has(name string) bool {
-	value, ok := o[name]
-	return ok && !bytes.Equal(value, []byte("null"))
+	value := o.Raw(name)
+	return value != nil && string(value) != "null"
 }
 
 // Read decodes the field into what into points to: a scalar, an Object, or slices of them. A struct would bring back the inexact names,
@@ -56,7 +97,7 @@ func (o Object) Read(name string, into any) error {
 	if !o.Has(name) {
 		return fmt.Errorf("%s: %w", name, ErrMissing)
 	}
-	err := read(o[name], into)
+	err := json.Unmarshal(o.Raw(name), into)
 	switch {
 	case err == nil:
 		return nil
@@ -67,40 +108,34 @@ func (o Object) Read(name string, into any) error {
 	}
 }
 
-// read spares the common types a second look at a text that is known to be valid.
-func read(text json.RawMessage, into any) (err error) {
-	switch into := into.(type) {
-	case *Object:
-		*into, err = split(text)
-	case *string:
-		if text[0] != '"' {
-			return ErrType
-		}
-		*into, err = unquote(text)
-	default:
-		err = json.Unmarshal(text, into)
-	}
-	return err
-}
-
-// Text is the field as a string.
+// Text is Read of a string.
 func (o Object) Text(name string) (string, error) {
-	var text string
-	err := o.Read(name, &text)
-	return text, err
+	value := o.Raw(name)
+	if len(value) == 0 || value[0] != '"' {
+		var other string
+		return "", o.Read(name, &other)
+	}
+	return unquote(value), nil
 }
 
-// Object is the field as an object.
+// Object is Read of an Object; its values are parts of the same text.
 func (o Object) Object(name string) (Object, error) {
-	var object Object
-	err := o.Read(name, &object)
-	return object, err
+	value := o.Raw(name)
+	if len(value) == 0 || value[0] != '{' {
+		var other Object
+		return nil, o.Read(name, &other)
+	}
+	object, err := Parse(value)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return object, nil
 }
 
 // Only is ErrUnknown if o has a field that is none of names.
 func (o Object) Only(names ...string) error {
-	for name := range o {
-		if !slices.Contains(names, name) {
+	for _, f := range o {
+		if !slices.Contains(names, f.name) {
 			return ErrUnknown
 		}
 	}

@@ -2,6 +2,7 @@ package exactjson_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -41,6 +42,12 @@ func TestParseRefuses(t *testing.T) {
 		`{`: exactjson.ErrObject, `{"a"`: exactjson.ErrObject, `{"a":`: exactjson.ErrObject, `{"a":1`: exactjson.ErrObject,
 		`{"a":1,}`: exactjson.ErrObject, `{a:1}`: exactjson.ErrObject, `{1:1}`: exactjson.ErrObject, `{"a":01}`: exactjson.ErrObject,
 		`{} {}`: exactjson.ErrObject, `{}x`: exactjson.ErrObject, `{"a":1]`: exactjson.ErrObject, "{}\x00": exactjson.ErrObject,
+		"{\"a\":\"\n\"}": exactjson.ErrObject, `{"a":"\x"}`: exactjson.ErrObject, `{"a":"\u12g4"}`: exactjson.ErrObject, `{"a":"\u12`: exactjson.ErrObject,
+		`{"a":"\`: exactjson.ErrObject, `{"a":'b'}`: exactjson.ErrObject, `{"a":tru}`: exactjson.ErrObject, `{"a":nul`: exactjson.ErrObject,
+		`{"a":-}`: exactjson.ErrObject, `{"a":+1}`: exactjson.ErrObject, `{"a":1.}`: exactjson.ErrObject, `{"a":.1}`: exactjson.ErrObject,
+		`{"a":1e}`: exactjson.ErrObject, `{"a":1e+}`: exactjson.ErrObject, `{"a":0x1}`: exactjson.ErrObject, `{"a" 1}`: exactjson.ErrObject,
+		`{"a":[1,]}`: exactjson.ErrObject, `{"a":[1}`: exactjson.ErrObject, `{"a":[`: exactjson.ErrObject, `{"a":{"b":}}`: exactjson.ErrObject,
+		`{"a":{"b" "c"}}`: exactjson.ErrObject, `{"a":{1:1}}`: exactjson.ErrObject, `{,}`: exactjson.ErrObject, `{"a":1 "b":2}`: exactjson.ErrObject,
 		`{"a":1,"a":1}`:                                   exactjson.ErrTwice,
 		`{"a":1,"\u0061":1}`:                              exactjson.ErrTwice,
 		`{"a":` + strings.Repeat("[", 20000):              exactjson.ErrObject,
@@ -55,6 +62,49 @@ func TestParseRefuses(t *testing.T) {
 		assert.Nil(t, object)
 		assert.NotContains(t, err.Error(), "canary")
 	}
+}
+
+func TestObjectsMayLieInEachOtherAsDeepAsForEncodingJSON(t *testing.T) {
+	const deepest = 10000
+	for name, part := range map[string][2]string{"objects": {`{"a":`, `}`}, "lists": {`[`, `]`}} {
+		for depth, want := range map[int]bool{deepest - 1: true, deepest: false} {
+			text := `{"a":` + strings.Repeat(part[0], depth) + "1" + strings.Repeat(part[1], depth) + `}`
+			_, err := exactjson.Parse([]byte(text))
+			assert.Equal(t, want, err == nil, "%s: %d", name, depth)
+			assert.Equal(t, want, json.Valid([]byte(text)), "%s: %d", name, depth)
+		}
+	}
+}
+
+func TestManyFieldsInAnyOrder(t *testing.T) {
+	want := map[string]int{}
+	for i := range 100 {
+		want[strings.Repeat("n", i%10)+string(rune('a'+i%26))] = i
+	}
+	text, err := json.Marshal(want)
+	require.NoError(t, err)
+	object, err := exactjson.Parse(text)
+	require.NoError(t, err)
+	require.Len(t, object, len(want))
+	for name := range object.All() {
+		var number int
+		require.NoError(t, object.Read(name, &number))
+		assert.Equal(t, want[name], number)
+	}
+	_, err = exactjson.Parse([]byte(`{"last":1,` + string(text[1:len(text)-1]) + `,"last":2}`))
+	require.ErrorIs(t, err, exactjson.ErrTwice)
+}
+
+func TestWhoseTheBytesAre(t *testing.T) {
+	data := []byte(`{"a":[1]}`)
+	parsed, err := exactjson.Parse(data)
+	require.NoError(t, err)
+	var decoded exactjson.Object
+	require.NoError(t, decoded.UnmarshalJSON(data))
+	clear(data)
+	assert.Equal(t, make([]byte, 3), []byte(parsed.Raw("a")), "what Parse gives is wiped with its text")
+	assert.Equal(t, "[1]", string(decoded.Raw("a")), "encoding/json uses its text again")
+	assert.Nil(t, decoded.Raw("b"))
 }
 
 func TestReadRefuses(t *testing.T) {
@@ -90,19 +140,24 @@ func TestReadRefuses(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{`{"a":{"b":[1,"x",null]},"A":1e9}`, `{"a":1,"a":2}`, `[]`, `{"\u0061":"\ud800"}`} {
+	for _, seed := range []string{`{"a":{"b":[1,"x",null]},"A":1e9}`, `{"a":"\n\"\\\/é\u00e9","b":-0.1e+2}`, `{"a":1,"a":2}`, `[]`, `{"\u0061":"\ud800"}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		object, err := exactjson.Parse(data)
+		var other map[string]json.RawMessage
+		otherErr := json.Unmarshal(data, &other)
+		if errors.Is(err, exactjson.ErrTwice) {
+			require.NoError(t, otherErr)
+			return
+		}
+		require.Equal(t, otherErr == nil && other != nil, err == nil, "Parse takes what encoding/json takes")
 		if err != nil {
 			return
 		}
-		var other map[string]json.RawMessage
-		require.NoError(t, json.Unmarshal(data, &other), "what Parse takes, encoding/json takes")
 		assert.Len(t, object, len(other))
 		for name, value := range other {
-			assert.Equal(t, value, object[name])
+			assert.Equal(t, value, object.Raw(name))
 			sameText(t, object, name, value)
 			sameObject(t, object, name, value)
 		}

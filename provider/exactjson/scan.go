@@ -3,96 +3,219 @@ package exactjson
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
+	"unicode/utf8"
 )
 
-// The functions of this file take apart a text that encoding/json has found valid, without decoding it: fields are slices of the text, and
-// whoever asks for an inner object pays for that object alone. On a text that is not valid they would run over its end.
+// maxDepth is how many objects and lists may lie in each other, as encoding/json has it.
+const maxDepth = 10000
 
-// split takes an object apart into its fields.
-func split(text []byte) (Object, error) {
-	if text[0] != '{' {
-		return nil, ErrObject
-	}
-	object := Object{}
-	for i := skipSpace(text, 1); text[i] != '}'; {
-		nameEnd := stringEnd(text, i)
-		name, err := unquote(text[i:nameEnd])
-		if err != nil {
-			return nil, ErrObject
-		}
-		if _, twice := object[name]; twice {
-			return nil, ErrTwice
-		}
-		value := skipSpace(text, skipSpace(text, nameEnd)+len(":"))
-		end := valueEnd(text, value)
-		object[name] = text[value:end:end]
-		if i = skipSpace(text, end); text[i] == ',' {
-			i = skipSpace(text, i+1)
-		}
-	}
-	return object, nil
+// scanner goes over a text once and finds on the way whether it is JSON (RFC 8259). What lies deeper than the object that is asked for is
+// checked as strictly, but not taken apart: whoever asks for an inner object pays for that object alone.
+type scanner struct {
+	text  []byte
+	at    int
+	depth int
 }
 
-func unquote(quoted []byte) (name string, err error) {
-	if bytes.IndexByte(quoted, '\\') < 0 && isASCII(quoted) {
-		return string(quoted[1 : len(quoted)-1]), nil
+// object passes over an object and tells of its fields, the names in their quotes; a nil field is not told.
+func (s *scanner) object(field func(name, value []byte)) bool {
+	if !s.took('{') {
+		return false
 	}
-	err = json.Unmarshal(quoted, &name) // escapes, and bytes that are not UTF-8
-	return name, err
+	if s.took('}') {
+		return true
+	}
+	for {
+		name, ok := s.part(s.quoted)
+		if !ok || !s.took(':') {
+			return false
+		}
+		value, ok := s.part(s.value)
+		if !ok {
+			return false
+		}
+		if field != nil {
+			field(name, value)
+		}
+		if !s.took(',') {
+			return s.took('}')
+		}
+	}
 }
 
-func isASCII(text []byte) bool {
-	for _, b := range text {
-		if b >= 0x80 {
+// part is the text that read passes over.
+func (s *scanner) part(read func() bool) ([]byte, bool) {
+	s.space()
+	start := s.at
+	ok := read()
+	return s.text[start:s.at:s.at], ok
+}
+
+func (s *scanner) list() bool {
+	if !s.took('[') {
+		return false
+	}
+	if s.took(']') {
+		return true
+	}
+	for s.value() {
+		if !s.took(',') {
+			return s.took(']')
+		}
+	}
+	return false
+}
+
+func (s *scanner) value() bool {
+	s.space()
+	switch s.peek() {
+	case '"':
+		return s.quoted()
+	case '{':
+		return s.inside(func() bool { return s.object(nil) })
+	case '[':
+		return s.inside(s.list)
+	case 't':
+		return s.word("true")
+	case 'f':
+		return s.word("false")
+	case 'n':
+		return s.word("null")
+	default:
+		return s.number()
+	}
+}
+
+func (s *scanner) inside(read func() bool) bool {
+	if s.depth++; s.depth >= maxDepth {
+		return false
+	}
+	ok := read()
+	s.depth--
+	return ok
+}
+
+func (s *scanner) quoted() bool {
+	if !s.took('"') {
+		return false
+	}
+	for s.at < len(s.text) {
+		c := s.text[s.at]
+		s.at++
+		switch {
+		case c == '"':
+			return true
+		case c < ' ', c == '\\' && !s.escape():
+			return false
+		}
+	}
+	return false
+}
+
+// escape passes over what follows a backslash.
+func (s *scanner) escape() bool {
+	c := s.peek()
+	if c != 'u' && plain[c] == 0 {
+		return false
+	}
+	s.at++
+	if c != 'u' {
+		return true
+	}
+	for range 4 {
+		switch c := s.peek(); {
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
+			s.at++
+		default:
 			return false
 		}
 	}
 	return true
 }
 
-// skipSpace is the place of the first byte from i on that is not white space.
-func skipSpace(text []byte, i int) int {
-	for text[i] == ' ' || text[i] == '\t' || text[i] == '\n' || text[i] == '\r' {
-		i++
+func (s *scanner) number() bool {
+	s.skip('-')
+	if !s.skip('0') && !s.digits() {
+		return false
 	}
-	return i
+	if s.skip('.') && !s.digits() {
+		return false
+	}
+	if s.skip('e') || s.skip('E') {
+		_ = s.skip('+') || s.skip('-')
+		return s.digits()
+	}
+	return true
 }
 
-// stringEnd is the place after the string that starts at i.
-func stringEnd(text []byte, i int) int {
-	for i++; text[i] != '"'; i++ {
-		if text[i] == '\\' {
-			i++
-		}
+func (s *scanner) digits() bool {
+	start := s.at
+	for c := s.peek(); '0' <= c && c <= '9'; c = s.peek() {
+		s.at++
 	}
-	return i + 1
+	return s.at > start
 }
 
-// valueEnd is the place after the value that starts at i.
-func valueEnd(text []byte, i int) int {
-	switch text[i] {
-	case '"':
-		return stringEnd(text, i)
-	case '{', '[':
-		return bracketEnd(text, i)
-	default:
-		return i + bytes.IndexAny(text[i:], ",]} \t\n\r")
+func (s *scanner) word(want string) bool {
+	if !bytes.HasPrefix(s.text[s.at:], []byte(want)) {
+		return false
+	}
+	s.at += len(want)
+	return true
+}
+
+// peek is the byte that comes next, and 0, which begins nothing, at the end.
+func (s *scanner) peek() byte {
+	if s.at < len(s.text) {
+		return s.text[s.at]
+	}
+	return 0
+}
+
+// skip passes over c if it comes next.
+func (s *scanner) skip(c byte) bool {
+	if s.peek() != c {
+		return false
+	}
+	s.at++
+	return true
+}
+
+// took passes over white space, and over c if it comes then.
+func (s *scanner) took(c byte) bool {
+	s.space()
+	return s.skip(c)
+}
+
+func (s *scanner) space() {
+	for c := s.peek(); c == ' ' || c == '\t' || c == '\n' || c == '\r'; c = s.peek() {
+		s.at++
 	}
 }
 
-func bracketEnd(text []byte, i int) int {
-	for depth := 0; ; {
-		switch text[i] {
-		case '"':
-			i = stringEnd(text, i)
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-		i++
+// plain is what a backslash before a byte makes of it; 0 for what is no such escape.
+var plain = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// unquote is the text of a string that is known to be valid.
+func unquote(quoted []byte) string {
+	inner := quoted[1 : len(quoted)-1]
+	if !utf8.Valid(inner) || bytes.Contains(inner, []byte(`\u`)) {
+		var text string
+		_ = json.Unmarshal(quoted, &text) // a valid string does not fail
+		return text
 	}
+	next := bytes.IndexByte(inner, '\\')
+	if next < 0 {
+		return string(inner)
+	}
+	var text strings.Builder
+	text.Grow(len(inner))
+	for ; next >= 0; next = bytes.IndexByte(inner, '\\') {
+		text.Write(inner[:next])
+		text.WriteByte(plain[inner[next+1]])
+		inner = inner[next+2:]
+	}
+	text.Write(inner)
+	return text.String()
 }

@@ -27,6 +27,7 @@ const MaxRead = 32 << 20
 type Vault interface {
 	Read(ctx context.Context, token vault.Token, key string, version int) (secret.Value, error)
 	Decrypt(ctx context.Context, token vault.Token, ciphertexts []string) ([]vault.Decrypted, error)
+	Issuer
 }
 
 // Wish is one object's secret.
@@ -36,6 +37,17 @@ type Wish struct {
 	Fallback bool
 	// Optional makes an absent secret no fault.
 	Optional bool
+	// Refusable makes a secret that Vault's policy refuses no fault, as if it were absent.
+	Refusable bool
+}
+
+// Excuses reports whether the wish can be without what Vault answered err to.
+func (w Wish) Excuses(err error) bool {
+	return w.Optional && isAbsence(err) || w.Refusable && errors.Is(err, vault.ErrPolicy)
+}
+
+func isAbsence(err error) bool {
+	return errors.Is(err, vault.ErrNotFound) || errors.Is(err, record.ErrNotFound)
 }
 
 // Found is what there is for a wish.
@@ -46,12 +58,16 @@ type Found struct {
 	Stored record.Stored
 	// Value is a record's opened value; empty for a plain KV secret.
 	Value secret.Value
+	// Path is the raw path whose answer Issued is; zero for a reference, and if what is optional is absent.
+	Path   badge.Path
+	Issued Issued
 }
 
 // IsAbsent reports whether an optional secret is not there.
-func (f Found) IsAbsent() bool { return f.Reference.IsZero() }
+func (f Found) IsAbsent() bool { return f.Reference.IsZero() && f.Path.IsZero() }
 
-// All fetches wishes with token. What it found is in their order. All faults are reported at once, each with the field path of its
+// All fetches wishes with token. What it found is in their order. What is made for one pod and held for it (badge.Path.IsHeld) is left
+// out: Issue gives it, once. All faults are reported at once, each with the field path of its
 // object.
 func All(ctx context.Context, from Vault, token vault.Token, wishes []Wish) ([]Found, error) {
 	for i, wish := range wishes {
@@ -59,8 +75,9 @@ func All(ctx context.Context, from Vault, token vault.Token, wishes []Wish) ([]F
 			return nil, fmt.Errorf("objects[%d]: %w", i, ErrNotGranted)
 		}
 	}
-	f := &fetcher{vault: from, token: token, seen: map[secretref.Reference]*reading{}}
+	f := &fetcher{vault: from, token: token, seen: map[secretref.Reference]*reading{}, issued: map[badge.Granted]*issue{}}
 	f.readAll(ctx, grants(wishes))
+	f.issueAll(ctx, wishes)
 	f.readAll(ctx, f.fallbacks(wishes))
 	f.openAll(ctx)
 	return f.answer(wishes)
@@ -73,7 +90,8 @@ type fetcher struct {
 	budget budget
 	seen   map[secretref.Reference]*reading
 	order  []*reading // as they were asked for
-	keys   error      // why the records' data keys could not be unwrapped
+	issued map[badge.Granted]*issue
+	keys   error // why the records' data keys could not be unwrapped
 }
 
 // reading is one distinct secret: read, and opened if it is a record.
@@ -84,14 +102,14 @@ type reading struct {
 	err     error
 }
 
-func (r *reading) absent() bool {
-	return errors.Is(r.err, vault.ErrNotFound) || errors.Is(r.err, record.ErrNotFound)
-}
+func (r *reading) absent() bool { return isAbsence(r.err) }
 
 func grants(wishes []Wish) []badge.Granted {
-	granted := make([]badge.Granted, len(wishes))
-	for i, wish := range wishes {
-		granted[i] = wish.Granted
+	granted := make([]badge.Granted, 0, len(wishes))
+	for _, wish := range wishes {
+		if wish.Granted.Path().IsZero() {
+			granted = append(granted, wish.Granted)
+		}
 	}
 	return granted
 }
@@ -176,6 +194,13 @@ func (f *fetcher) answer(wishes []Wish) ([]Found, error) {
 	found := make([]Found, len(wishes))
 	var faults []error
 	for i, wish := range wishes {
+		if !wish.Granted.Path().IsZero() {
+			var err error
+			if found[i], err = f.share(wish); err != nil {
+				faults = append(faults, fmt.Errorf("objects[%d]: %w", i, err))
+			}
+			continue
+		}
 		r := f.seen[wish.Granted.Reference()]
 		if wish.Fallback && r.absent() {
 			r = f.seen[wish.Granted.WholeTenant().Reference()]
@@ -183,7 +208,7 @@ func (f *fetcher) answer(wishes []Wish) ([]Found, error) {
 		switch {
 		case r.err == nil:
 			found[i] = Found{Reference: r.granted.Reference(), Stored: r.stored, Value: r.value}
-		case !wish.Optional || !r.absent():
+		case !wish.Excuses(r.err):
 			faults = append(faults, fmt.Errorf("objects[%d]: %w", i, r.err))
 		}
 	}

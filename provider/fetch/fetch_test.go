@@ -41,10 +41,12 @@ type kv struct {
 	batches [][]string
 	decrypt error
 	onRead  func(key string)
+	issues  map[string]vault.Issued // by raw path
+	asks    []vault.Ask
 }
 
 func newKV() *kv {
-	return &kv{data: map[string]string{}, errs: map[string]error{}, keys: map[string][]byte{}}
+	return &kv{data: map[string]string{}, errs: map[string]error{}, keys: map[string][]byte{}, issues: map[string]vault.Issued{}}
 }
 
 func (k *kv) Read(_ context.Context, _ vault.Token, key string, version int) (secret.Value, error) {
@@ -86,6 +88,16 @@ func (k *kv) Decrypt(_ context.Context, _ vault.Token, ciphertexts []string) ([]
 	return outcomes, nil
 }
 
+func (k *kv) Issue(_ context.Context, _ vault.Token, ask vault.Ask) (vault.Issued, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.asks = append(k.asks, ask)
+	if err, ok := k.errs[ask.Path]; ok {
+		return vault.Issued{}, err
+	}
+	return k.issues[ask.Path], nil
+}
+
 func (k *kv) put(t *testing.T, ref secretref.Reference, fields map[string]any) {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"data": fields, "metadata": map[string]any{"version": 1}})
@@ -112,8 +124,17 @@ func granted(t *testing.T, refs ...secretref.Reference) []badge.Granted {
 	t.Helper()
 	scope := secretref.MustParseScope("prod/acme/sales")
 	pod := badge.Pod{Namespace: "gtc-prod--acme--sales", Name: "w", UID: "u", ServiceAccount: "gtc.acme.sales"}
+	asks := make([]badge.Ask, len(refs))
+	for i, ref := range refs {
+		asks[i].Reference = ref
+	}
+	return admitted(t, scope, pod, asks)
+}
+
+func admitted(t *testing.T, scope secretref.Scope, pod badge.Pod, asks []badge.Ask, rules ...badge.PathRule) []badge.Granted {
+	t.Helper()
 	g, err := badge.Naming{}.Admit(badge.Claim{
-		Scope: scope, Pod: pod, Audience: "vault", References: refs,
+		Scope: scope, Pod: pod, Audience: "vault", Asks: asks, Paths: rules,
 		Token: badge.Claims{
 			Subject: "system:serviceaccount:" + pod.Namespace + ":" + pod.ServiceAccount, Namespace: pod.Namespace, ServiceAccount: pod.ServiceAccount,
 			PodName: pod.Name, PodUID: pod.UID, Audiences: []string{"vault"}, Expires: time.Now().Add(time.Hour),

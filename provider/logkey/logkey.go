@@ -13,14 +13,16 @@ const (
 	PodUID     = "pod_uid"    // the pod's UID
 	Scope      = "scope"      // <env>/<tenant>/<team>
 	Connection = "connection" // a Vault connection's name
-	Request    = "request"    // the kind of a request to Vault: login, read, decrypt, revoke
+	Request    = "request"    // the kind of a request to Vault: login, read, decrypt, issue, renew, revoke
 	Status     = "status"     // Vault's HTTP status, 0 where no answer came
 	RequestID  = "request_id" // Vault's id of a request, as its audit log has it
 	Objects    = "objects"    // how many objects were asked for
 	Files      = "files"      // how many files were answered
+	From       = "from"       // where an answer came from: vault, shared, memory, stale, removed
 	Socket     = "socket"     // the socket's path
 	Address    = "address"    // a listening address
 	Path       = "path"       // a file of the provider's own configuration
+	VaultPath  = "vault_path" // a raw path of Vault's that the operator grants; empty is a token
 	Version    = "version"    // the provider's version
 	Signal     = "signal"     // a signal's name
 	Stack      = "stack"      // where a panic happened

@@ -74,7 +74,7 @@ func texts(field, text string) (map[string]string, error) {
 		return nil, fmt.Errorf("%s: %w: %w; the driver sends one JSON object of strings", field, ErrInvalid, err)
 	}
 	values := make(map[string]string, len(object))
-	for name := range object {
+	for name := range object.All() {
 		value, err := object.Text(name)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w: a value is not a string; the driver sends one JSON object of strings", field, ErrInvalid)
@@ -118,11 +118,14 @@ func tokens(attributes map[string]string, secrets string) (map[string]secret.Val
 	if err != nil {
 		return nil, err
 	}
-	held := map[string]string{}
+	var held map[string]string
 	if secrets != "" && secrets != "null" {
 		if held, err = texts("secrets", secrets); err != nil {
 			return nil, err
 		}
+	}
+	if held[keyTokens] == attributes[keyTokens] {
+		return inAttributes, nil // the driver sends the same text in both
 	}
 	inSecrets, err := tokenMap("secrets", held[keyTokens])
 	switch {
@@ -147,7 +150,7 @@ func tokenMap(where, text string) (map[string]secret.Value, error) {
 		return nil, fmt.Errorf("%s: %s: %w: %w", where, keyTokens, ErrTokens, err)
 	}
 	byAudience := make(map[string]secret.Value, len(object))
-	for audience := range object {
+	for audience := range object.All() {
 		entry, err := object.Object(audience)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w: an entry is not a JSON object", where, keyTokens, ErrTokens)

@@ -1,9 +1,11 @@
 package object
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/greenticai/gtc-csi-provider/provider/exactjson"
 	"github.com/greenticai/gtc-csi-provider/provider/fetch"
@@ -38,7 +40,7 @@ func Files(versions Versions, objects []params.Object, found []fetch.Found) ([]m
 				Path: o.Path(), Mode: o.FileMode(), Contents: contents, Version: versions.of(o, found[i], contents),
 			})
 		case !o.Optional:
-			faults = append(faults, fmt.Errorf("objects[%d].key: %q: %w", i, found[i].Reference, err))
+			faults = append(faults, fmt.Errorf("objects[%d].key: %q: %w", i, name(found[i]), err))
 		}
 	}
 	if len(faults) > 0 {
@@ -51,6 +53,9 @@ func Files(versions Versions, objects []params.Object, found []fetch.Found) ([]m
 }
 
 func contents(o params.Object, f fetch.Found) (secret.Value, error) {
+	if !f.Path.IsZero() {
+		return issuedField(o.Key, f.Issued.Data)
+	}
 	if _, ok := f.Stored.Record(); !ok {
 		return plainField(o.Key, f)
 	}
@@ -58,6 +63,14 @@ func contents(o params.Object, f fetch.Found) (secret.Value, error) {
 		return f.Value, nil
 	}
 	return recordField(o.Key, f.Value)
+}
+
+// name is what a person calls what was found.
+func name(f fetch.Found) string {
+	if !f.Path.IsZero() {
+		return f.Path.Request().String()
+	}
+	return f.Reference.String()
 }
 
 func plainField(key string, f fetch.Found) (secret.Value, error) {
@@ -72,16 +85,45 @@ func plainField(key string, f fetch.Found) (secret.Value, error) {
 }
 
 func recordField(key string, value secret.Value) (secret.Value, error) {
+	raw, err := field(key, value)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	return textOrJSON(raw), nil
+}
+
+// issuedField is a field of what Vault answers on a raw path. A list of texts, as which Vault answers a certificate's chain, is one text,
+// each of them on lines of its own.
+func issuedField(key string, data secret.Value) (secret.Value, error) {
+	if key == "" {
+		return secret.New(bytes.Clone(data.Reveal())), nil
+	}
+	raw, err := field(key, data)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	var texts []string
+	if json.Unmarshal(raw, &texts) == nil {
+		return secret.NewString(strings.Join(texts, "\n")), nil
+	}
+	return textOrJSON(raw), nil
+}
+
+func field(key string, value secret.Value) (json.RawMessage, error) {
 	fields, err := exactjson.Parse(value.Reveal())
 	if err != nil {
-		return secret.Value{}, fmt.Errorf("%w: %q: its value is %w; leave key out for the whole value", ErrNoKey, key, err)
+		return nil, fmt.Errorf("%w: %q: its value is %w; leave key out for the whole value", ErrNoKey, key, err)
 	}
 	if !fields.Has(key) {
-		return secret.Value{}, fmt.Errorf("%w: %q; name one that it has", ErrNoKey, key)
+		return nil, fmt.Errorf("%w: %q; name one that it has", ErrNoKey, key)
 	}
+	return fields.Raw(key), nil
+}
+
+func textOrJSON(raw json.RawMessage) secret.Value {
 	var text string
-	if json.Unmarshal(fields[key], &text) == nil {
-		return secret.NewString(text), nil
+	if json.Unmarshal(raw, &text) == nil {
+		return secret.NewString(text)
 	}
-	return secret.New(fields[key]), nil
+	return secret.New(bytes.Clone(raw))
 }

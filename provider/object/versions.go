@@ -24,7 +24,11 @@ func NewVersions() Versions {
 }
 
 func (v Versions) of(o params.Object, f fetch.Found, contents secret.Value) string {
-	definition := fmt.Sprintf("%s\n%s\n%q\n%04o", f.Reference, o.Path(), o.Key, o.FileMode())
+	definition := fmt.Sprintf("%s\n%s\n%q\n%04o", name(f), o.Path(), o.Key, o.FileMode())
+	if f.Issued.Serial != "" {
+		sum := sha256.Sum256([]byte(definition))
+		return f.Issued.Serial + "-" + short(sum[:])
+	}
 	version, created := f.Stored.Version()
 	if _, err := time.Parse(time.RFC3339Nano, created); version > 0 && err == nil {
 		sum := sha256.Sum256([]byte(definition))
@@ -32,7 +36,11 @@ func (v Versions) of(o params.Object, f fetch.Found, contents secret.Value) stri
 	}
 	mac := hmac.New(sha256.New, v.key.Reveal())
 	_, _ = fmt.Fprintf(mac, "%s\n", definition)
-	_, _ = mac.Write(contents.Reveal())
+	if lease := f.Issued.Lease; lease != "" {
+		_, _ = mac.Write([]byte(lease))
+	} else {
+		_, _ = mac.Write(contents.Reveal())
+	}
 	return short(mac.Sum(nil))
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
 
@@ -17,38 +18,38 @@ import (
 // What belongs to the kubelet and the driver is passed over. All faults are reported at once, each an ErrInvalid at its field path.
 func Decode(attributes map[string]string) (Params, error) {
 	var p Params
-	var faults faults
+	wrong := faults.Of(ErrInvalid)
 	for _, known := range parameters {
 		text, given := attributes[known.row.Name]
 		if !given && known.row.Default != "" {
 			continue
 		}
-		known.read(&p, text, &faults)
+		known.read(&p, text, wrong)
 	}
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		if _, known := parameterNamed(name); !known && !ignored(name) {
-			faults.addf(quote(name), "unknown parameter; %s", suggest(name, parameterNames()))
+			wrong.Addf(faults.Quote(name), "unknown parameter; %s", suggest(name, parameterNames()))
 		}
 	}
-	if err := faults.err(); err != nil {
+	if err := wrong.Err(); err != nil {
 		return Params{}, err
 	}
 	return p, nil
 }
 
-func readScope(p *Params, text string, faults *faults) {
+func readScope(p *Params, text string, wrong *faults.List) {
 	if text == "" {
-		faults.addf("scope", "is missing; name the worker's scope, <env>/<tenant>/<team>")
+		wrong.Addf("scope", "is missing; name the worker's scope, <env>/<tenant>/<team>")
 		return
 	}
 	scope, err := secretref.ParseScope(text)
-	faults.add("scope", err)
+	wrong.Add("scope", err)
 	p.Scope = scope
 }
 
-func readVault(p *Params, text string, faults *faults) {
+func readVault(p *Params, text string, wrong *faults.List) {
 	if err := CheckVault(text); err != nil {
-		faults.add("vault", err)
+		wrong.Add("vault", err)
 		return
 	}
 	p.Vault = text
@@ -62,23 +63,24 @@ func CheckVault(name string) error {
 		legal = legal && (name[i] == '-' || name[i] >= 'a' && name[i] <= 'z' || name[i] >= '0' && name[i] <= '9')
 	}
 	if !legal {
-		return fmt.Errorf("%s is no connection's name: want 1 to %d of a-z, 0-9 and '-', with a letter or digit at each end", quote(name), MaxVault)
+		return fmt.Errorf("%s is no connection's name: want 1 to %d of a-z, 0-9 and '-', with a letter or digit at each end",
+			faults.Quote(name), MaxVault)
 	}
 	return nil
 }
 
-func readObjects(p *Params, text string, faults *faults) {
+func readObjects(p *Params, text string, wrong *faults.List) {
 	list, err := parseList(text)
 	if err != nil {
-		faults.add("objects", err)
+		wrong.Add("objects", err)
 		return
 	}
 	sound := make([]bool, len(list))
 	p.Objects = make([]Object, len(list))
 	for i, node := range list {
-		p.Objects[i], sound[i] = readObject(fmt.Sprintf("objects[%d]", i), node, faults)
+		p.Objects[i], sound[i] = readObject(fmt.Sprintf("objects[%d]", i), node, wrong)
 	}
-	checkPaths(p.Objects, sound, faults)
+	checkPaths(p.Objects, sound, wrong)
 }
 
 // parseList is the YAML of objects as its entries, with everything refused that YAML has beyond plain lists, maps and scalars.
@@ -116,7 +118,7 @@ func parseList(text string) ([]*yaml.Node, error) {
 }
 
 func notYAML(err error) error {
-	return fmt.Errorf("is not YAML: %s", quote(strings.TrimPrefix(err.Error(), "yaml: ")))
+	return fmt.Errorf("is not YAML: %s", faults.Quote(strings.TrimPrefix(err.Error(), "yaml: ")))
 }
 
 // refuseClever keeps a few bytes from standing for many (anchors and aliases) or for something else than they show (tags).
@@ -125,7 +127,7 @@ func refuseClever(node *yaml.Node) error {
 		return fmt.Errorf("line %d: YAML anchors and aliases are refused; write the value out", node.Line)
 	}
 	if node.Style&yaml.TaggedStyle != 0 {
-		return fmt.Errorf("line %d: YAML tags are refused; write the value without %s", node.Line, quote(node.Tag))
+		return fmt.Errorf("line %d: YAML tags are refused; write the value without %s", node.Line, faults.Quote(node.Tag))
 	}
 	for _, child := range node.Content {
 		if err := refuseClever(child); err != nil {
@@ -136,11 +138,11 @@ func refuseClever(node *yaml.Node) error {
 }
 
 // readObject reports whether the object is sound, so that nothing is said of the path of one that is not.
-func readObject(path string, node *yaml.Node, faults *faults) (Object, bool) {
-	before := len(faults.list) + faults.more
+func readObject(path string, node *yaml.Node, wrong *faults.List) (Object, bool) {
+	before := wrong.Len()
 	var o Object
 	if node.Kind != yaml.MappingNode {
-		faults.addf(path, `is no map; write "ref: secret://..."`)
+		wrong.Addf(path, `is no map; write "ref: secret://..."`)
 		return o, false
 	}
 	seen := make(map[string]bool, len(fields))
@@ -149,21 +151,38 @@ func readObject(path string, node *yaml.Node, faults *faults) (Object, bool) {
 		known, ok := fieldNamed(name.Value)
 		switch {
 		case name.Kind != yaml.ScalarNode || !ok:
-			faults.addf(path, "unknown field %s; %s", quote(name.Value), suggest(name.Value, fieldNames()))
+			wrong.Addf(path, "unknown field %s; %s", faults.Quote(name.Value), suggest(name.Value, fieldNames()))
 		case seen[name.Value]:
-			faults.addf(path+"."+name.Value, "stands twice; remove one")
+			wrong.Addf(path+"."+name.Value, "stands twice; remove one")
 		default:
-			faults.add(path+"."+name.Value, known.read(&o, value))
+			wrong.Add(path+"."+name.Value, known.read(&o, value))
 		}
 		seen[name.Value] = true
 	}
-	if !seen["ref"] {
-		faults.addf(path+".ref", "is missing; name the secret, secret://<env>/<tenant>/<team>/<category>/<name>")
+	if seen["path"] || seen["args"] {
+		checkRaw(path, seen, wrong)
+	} else if !seen["ref"] {
+		wrong.Addf(path+".ref", "is missing; name the secret, secret://<env>/<tenant>/<team>/<category>/<name>")
 	}
 	if o.Fallback {
-		faults.add(path+".fallback", checkFallback(o.Ref))
+		wrong.Add(path+".fallback", checkFallback(o.Ref))
 	}
-	return o, before == len(faults.list)+faults.more
+	return o, before == wrong.Len()
+}
+
+// checkRaw finds what does not go with a raw path.
+func checkRaw(path string, seen map[string]bool, wrong *faults.List) {
+	switch {
+	case seen["ref"]:
+		wrong.Addf(path+".path", "stands beside ref; an object is one of the two")
+	case !seen["path"]:
+		wrong.Addf(path+".args", "stands without path; only a raw path is sent anything")
+	case !seen["file"]:
+		wrong.Addf(path+".file", "is missing; a raw path has no file of its own")
+	}
+	if seen["fallback"] {
+		wrong.Addf(path+".fallback", "stands beside path; no raw path is another's")
+	}
 }
 
 func checkFallback(ref secretref.Reference) error {
@@ -171,9 +190,10 @@ func checkFallback(ref secretref.Reference) error {
 	case ref.IsZero():
 		return nil // what is wrong with the reference has been said
 	case ref.Scope().Team() == secretref.WholeTenant:
-		return fmt.Errorf("%s is the whole tenant's already; leave fallback out or name a team", quote(ref.String()))
+		return fmt.Errorf("%s is the whole tenant's already; leave fallback out or name a team", faults.Quote(ref.String()))
 	case ref.Version() != 0:
-		return fmt.Errorf("%s pins a version, and the tenant's secret has versions of its own; leave one of the two out", quote(ref.String()))
+		return fmt.Errorf("%s pins a version, and the tenant's secret has versions of its own; leave one of the two out",
+			faults.Quote(ref.String()))
 	}
 	return nil
 }

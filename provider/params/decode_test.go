@@ -80,7 +80,7 @@ func TestDecodeRefusesAttributes(t *testing.T) {
 		"a typing error":            {"object", ref, `"object": unknown parameter; did you mean "objects"?`, nil},
 		"another typing error":      {"socpe", "x", `"socpe": unknown parameter; did you mean "scope"?`, nil},
 		"another case":              {"Vault", "x", `"Vault": unknown parameter; did you mean "vault"?`, nil},
-		"another provider's":        {"roleName", "x", `"roleName": unknown parameter; known are scope, vault, objects`, nil},
+		"another provider's":        {"roleName", "x", `"roleName": unknown parameter; known are scope, vault, refreshInterval, objects`, nil},
 		"what aims a token":         {"vaultAddress", "http://evil", `"vaultAddress": unknown parameter`, nil},
 		"a hostile name":            {"a\nb", "x", `"a\nb": unknown parameter`, nil},
 		"a name that is long":       {strings.Repeat("x", 5000), "x", `xxx"…: unknown parameter; known are`, nil},
@@ -146,7 +146,7 @@ func TestDecodeRefusesFields(t *testing.T) {
 		"ref a map":            {"ref: {a: b}", at("ref", "a map is not text"), nil},
 		"ref twice":            {ref + "\n  " + ref, at("ref", "stands twice"), nil},
 
-		"unknown field":           {ref + "\n  objectName: x", `objects[1]: unknown field "objectName"; known are ref, file, mode, key, optional, fallback`, nil},
+		"unknown field":           {ref + "\n  objectName: x", `objects[1]: unknown field "objectName"; known are ref, path, args, file, mode, key, optional, fallback`, nil},
 		"field with a typo":       {ref + "\n  optionall: true", `objects[1]: unknown field "optionall"; did you mean "optional"?`, nil},
 		"field in another case":   {ref + "\n  File: x", `objects[1]: unknown field "File"; did you mean "file"?`, nil},
 		"field swapped":           {ref + "\n  moed: 0644", `objects[1]: unknown field "moed"; did you mean "mode"?`, nil},

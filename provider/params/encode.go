@@ -24,6 +24,9 @@ func Encode(p Params) (map[string]string, error) {
 	if p.Vault != "" {
 		attributes["vault"] = p.Vault
 	}
+	if p.Refresh != 0 {
+		attributes["refreshInterval"] = FormatRefresh(p.Refresh)
+	}
 	if _, err := Decode(attributes); err != nil {
 		return nil, err
 	}
@@ -32,16 +35,21 @@ func Encode(p Params) (map[string]string, error) {
 
 // written is an object in YAML, its fields in the table's order.
 type written struct {
-	Ref      string `yaml:"ref"`
-	File     string `yaml:"file,omitempty"`
-	Mode     string `yaml:"mode,omitempty"`
-	Key      string `yaml:"key,omitempty"`
-	Optional bool   `yaml:"optional,omitempty"`
-	Fallback string `yaml:"fallback,omitempty"`
+	Ref      string            `yaml:"ref,omitempty"`
+	Raw      string            `yaml:"path,omitempty"`
+	Args     map[string]string `yaml:"args,omitempty"`
+	File     string            `yaml:"file,omitempty"`
+	Mode     string            `yaml:"mode,omitempty"`
+	Key      string            `yaml:"key,omitempty"`
+	Optional bool              `yaml:"optional,omitempty"`
+	Fallback string            `yaml:"fallback,omitempty"`
 }
 
 func write(o Object) written {
-	w := written{Ref: o.Ref.String(), File: o.File, Key: o.Key, Optional: o.Optional}
+	w := written{Raw: o.Raw.Path(), Args: o.Raw.Args(), File: o.File, Key: o.Key, Optional: o.Optional}
+	if !o.Ref.IsZero() {
+		w.Ref = o.Ref.String()
+	}
 	if o.Mode != 0 {
 		w.Mode = fmt.Sprintf("%04o", uint32(o.Mode))
 	}

@@ -10,6 +10,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
+	"github.com/greenticai/gtc-csi-provider/provider/rawpath"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
 
@@ -19,6 +21,36 @@ func readRef(o *Object, node *yaml.Node) (err error) {
 		return err
 	}
 	o.Ref, err = secretref.Parse(text)
+	return err
+}
+
+func readPath(o *Object, node *yaml.Node) (err error) {
+	text, err := readText(node)
+	if err != nil {
+		return err
+	}
+	o.Raw, err = rawpath.Parse(text, o.Raw.Args())
+	return err
+}
+
+func readArgs(o *Object, node *yaml.Node) (err error) {
+	if node.Kind != yaml.MappingNode || len(node.Content) == 0 {
+		return fmt.Errorf("%s is no map of names and texts", shown(node))
+	}
+	args := make(map[string]string, len(node.Content)/2)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		name, err := readText(node.Content[i])
+		if err != nil {
+			return err
+		}
+		if _, twice := args[name]; twice {
+			return fmt.Errorf("%s stands twice; remove one", faults.Quote(name))
+		}
+		if args[name], err = readText(node.Content[i+1]); err != nil {
+			return fmt.Errorf("%s: %w", faults.Quote(name), err)
+		}
+	}
+	o.Raw, err = o.Raw.With(args)
 	return err
 }
 
@@ -39,7 +71,7 @@ func readKey(o *Object, node *yaml.Node) error {
 	case len(text) > MaxKey:
 		return fmt.Errorf("has %d bytes, more than %d", len(text), MaxKey)
 	case strings.ContainsFunc(text, unicode.IsControl):
-		return fmt.Errorf("%s holds a control character", quote(text))
+		return fmt.Errorf("%s holds a control character", faults.Quote(text))
 	}
 	o.Key = text
 	return nil
@@ -100,6 +132,6 @@ func shown(node *yaml.Node) string {
 	case yaml.MappingNode:
 		return "a map"
 	default:
-		return quote(node.Value)
+		return faults.Quote(node.Value)
 	}
 }

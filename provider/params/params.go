@@ -3,7 +3,9 @@ package params
 import (
 	"errors"
 	"io/fs"
+	"time"
 
+	"github.com/greenticai/gtc-csi-provider/provider/rawpath"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
 
@@ -27,16 +29,18 @@ type Params struct {
 	Scope   secretref.Scope // what the class says that the pod is locked to
 	Vault   string          // the connection's name; "" is the operator's first
 	Objects []Object        // in the class's order, at least one
+	Refresh time.Duration   // how old an answer may be, or Always; 0 is the operator's
 }
 
-// Object is one secret and the file that it becomes.
+// Object is one secret and the file that it becomes: a reference, or else a raw path. Objects with the same raw path are files of one answer.
 type Object struct {
 	Ref      secretref.Reference
-	File     string      // the file's path in the volume; "" is the reference's own, see Path
-	Mode     fs.FileMode // permission bits; 0 is DefaultMode, see FileMode
-	Key      string      // the field to take out of the secret's JSON; "" is the whole value
-	Optional bool        // an absent secret is no fault, and its file is left out
-	Fallback bool        // where the team's secret is absent, the whole tenant's of the same category and name is read
+	Raw      rawpath.Request // zero where Ref is not
+	File     string          // the file's path in the volume; "" is the reference's own, see Path; never "" with a raw path
+	Mode     fs.FileMode     // permission bits; 0 is DefaultMode, see FileMode
+	Key      string          // the field to take out of the secret's JSON; "" is the whole of it
+	Optional bool            // an absent secret is no fault, and its file is left out
+	Fallback bool            // where the team's secret is absent, the whole tenant's of the same category and name is read
 }
 
 // Path is the file's path in the volume: what was asked for, or else <team>/<category>/<name> of the reference as it is written, also

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 )
 
 // Row describes one parameter, for whoever writes a class.
@@ -33,7 +35,7 @@ func Table() []Row {
 // parameter is a key of a class's parameters and how it is read.
 type parameter struct {
 	row  Row
-	read func(*Params, string, *faults)
+	read func(*Params, string, *faults.List)
 }
 
 // field is a key of an object and how it is read.
@@ -59,6 +61,14 @@ var parameters = []parameter{
 	},
 	{
 		row: Row{
+			Name: "refreshInterval", Type: "duration or `always`", Default: "the provider's, `5m`",
+			Meaning: "How old the values may be before a call of the driver reads them again; not less than the operator's minimum, " +
+				"and `always` only where the operator allows it.",
+		},
+		read: readRefresh,
+	},
+	{
+		row: Row{
 			Name: "objects", Type: "YAML list",
 			Meaning: "The secrets to mount, 1 to 256 of them.",
 		},
@@ -69,15 +79,30 @@ var parameters = []parameter{
 var fields = []field{
 	{
 		row: Row{
-			Name: "ref", Type: "reference",
+			Name: "ref", Type: "reference", Default: "required, or `path`",
 			Meaning: "The secret: `secret://<env>/<tenant>/<team>/<category>/<name>`, with `@<version>` to pin a version.",
 		},
 		read: readRef,
 	},
 	{
 		row: Row{
+			Name: "path", Type: "Vault path", Default: "none",
+			Meaning: "Instead of `ref`: a path that the operator's `rawPaths` grant, such as `database/creds/gtc.prod.acme.sales`. Objects with the same " +
+				"`path` and `args` are files of one answer: a credential's user and password belong together, a certificate and its key too.",
+		},
+		read: readPath,
+	},
+	{
+		row: Row{
+			Name: "args", Type: "map of text", Default: "none",
+			Meaning: "What is sent with `path`, such as `common_name`; the operator names what may be.",
+		},
+		read: readArgs,
+	},
+	{
+		row: Row{
 			Name: "file", Type: "path", Default: "`<team>/<category>/<name>`",
-			Meaning: "The file, relative to the volume.",
+			Meaning: "The file, relative to the volume. With `path` it must be given.",
 		},
 		read: readFile,
 	},
@@ -91,7 +116,8 @@ var fields = []field{
 	{
 		row: Row{
 			Name: "key", Type: "text", Default: "the whole value",
-			Meaning: "The field to take out of a secret that is a JSON object, or out of a plain KV secret.",
+			Meaning: "The field to take out of a secret that is a JSON object, out of a plain KV secret, or out of what Vault answers on `path`, " +
+				"where a list of texts is joined by line breaks and without `key` all of it is one JSON object.",
 		},
 		read: readKey,
 	},

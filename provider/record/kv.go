@@ -21,7 +21,7 @@ type Stored struct {
 
 // ParseKV reads the "data" of Vault's answer to a read of a KV v2 path, {"data": {…}, "metadata": {…}}. A deleted or destroyed version
 // and Greentic's tombstone are ErrNotFound, a record that is not want's or cannot be understood is ErrCorrupt, and what no KV v2 engine
-// answers is ErrAnswer.
+// answers is ErrAnswer. Nothing of data is kept.
 //
 // Vault sends no data of a version that is deleted. A deletion time beside data lies in the future (delete_version_after), and the
 // version is alive until then.
@@ -54,8 +54,8 @@ func ParseKV(data []byte, want secretref.Reference) (Stored, error) {
 	text, err := fields.Text(fieldRecord)
 	if err != nil { // plain fields, and if one is named "record" it is no text
 		s.fields = make(map[string]secret.Value, len(fields))
-		for name, value := range fields {
-			s.fields[name] = secret.New(value)
+		for name, value := range fields.All() {
+			s.fields[name] = secret.New(bytes.Clone(value))
 		}
 		return s, nil
 	}
@@ -79,7 +79,7 @@ func (s *Stored) readMetadata(answer exactjson.Object) (destroyed bool, err erro
 		return false, fmt.Errorf("metadata.version: %d is no version", s.version)
 	}
 	if metadata.Has("created_time") {
-		if err := metadata.Read("created_time", &s.created); err != nil {
+		if s.created, err = metadata.Text("created_time"); err != nil {
 			return false, fmt.Errorf("metadata.%w", err)
 		}
 	}

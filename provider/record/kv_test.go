@@ -21,7 +21,9 @@ const validMetadata = `{"created_time":"2026-05-01T10:00:00Z","custom_metadata":
 var validRef = secretref.MustParse("secret://prod/acme/_/configs/db")
 
 func parse(data string) (record.Stored, error) {
-	return record.ParseKV([]byte(`{"data":`+data+`,"metadata":`+validMetadata+`}`), validRef)
+	text := []byte(`{"data":` + data + `,"metadata":` + validMetadata + `}`)
+	defer clear(text) // whoever has read it wipes it
+	return record.ParseKV(text, validRef)
 }
 
 func TestPlainFields(t *testing.T) {

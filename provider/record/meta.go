@@ -114,7 +114,7 @@ func readTags(object exactjson.Object) (map[string]string, error) {
 		return nil, nil
 	}
 	tags := make(map[string]string, len(raw))
-	for name := range raw {
+	for name := range raw.All() {
 		if tags[name], err = raw.Text(name); err != nil {
 			return nil, fmt.Errorf("%w: meta.tags: not all are texts", ErrInvalid)
 		}

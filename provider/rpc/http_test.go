@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/secrets-store-csi-driver/provider/v1alpha1"
 
 	"github.com/greenticai/gtc-csi-provider/provider/rpc"
+	"github.com/greenticai/gtc-csi-provider/provider/rpc/rpctest"
 )
 
 func get(handler http.Handler, path string) (int, string) {
@@ -24,7 +25,7 @@ func get(handler http.Handler, path string) (int, string) {
 }
 
 func TestHealthIsTheSockets(t *testing.T) {
-	path := endpoint(t)
+	path := rpctest.Endpoint(t)
 	handler := rpc.HealthHandler(path)
 	for _, at := range []string{"/healthz", "/readyz"} {
 		code, text := get(handler, at)
@@ -42,21 +43,21 @@ func TestHealthIsTheSockets(t *testing.T) {
 		assert.Equal(t, 200, code, "%s", text)
 	}
 	done := make(chan error, 1)
-	go func() { done <- r.mount(t) }()
+	go func() { done <- r.mount() }()
 	<-inside
-	r.stop()
+	r.Stop()
 	require.Eventually(t, func() bool { code, _ := get(handler, "/readyz"); return code == 503 }, 5*time.Second, 5*time.Millisecond, "stopping is not ready")
 	code, _ := get(handler, "/healthz")
 	assert.Equal(t, 200, code, "but alive")
 	close(leave)
 	require.NoError(t, <-done)
-	r.end(t)
+	r.End(t)
 	code, _ = get(handler, "/nothing")
 	assert.Equal(t, 404, code)
 }
 
 func TestServeHTTP(t *testing.T) {
-	log := &written{}
+	log := &rpctest.Log{}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })

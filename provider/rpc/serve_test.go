@@ -1,14 +1,11 @@
 package rpc_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,14 +13,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"sigs.k8s.io/secrets-store-csi-driver/provider/v1alpha1"
 
 	"github.com/greenticai/gtc-csi-provider/provider/rpc"
+	"github.com/greenticai/gtc-csi-provider/provider/rpc/rpctest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,78 +39,19 @@ func (s service) Version(context.Context, *v1alpha1.VersionRequest) (*v1alpha1.V
 }
 
 // running is a server under test.
-type running struct {
-	endpoint string
-	conn     *grpc.ClientConn
-	client   v1alpha1.CSIDriverProviderClient
-	log      *written
-	stop     context.CancelFunc
-	ended    chan error
-}
+type running struct{ *rpctest.Running }
 
-type written struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (w *written) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.Write(p)
-}
-
-func (w *written) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.String()
-}
-
-func start(t *testing.T, endpoint string, mount func(context.Context, *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error), o rpc.Options) *running {
+func start(t *testing.T, endpoint string, mount func(context.Context, *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error), o rpc.Options) running {
 	t.Helper()
-	r := &running{endpoint: endpoint, log: &written{}, ended: make(chan error, 1)}
 	o.Endpoint, o.Service = endpoint, service{mount: mount}
-	o.Logger = slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	var ctx context.Context
-	ctx, r.stop = context.WithCancel(context.Background())
-	go func() { r.ended <- rpc.Serve(ctx, o) }()
-	require.Eventually(t, func() bool { return strings.Contains(r.log.String(), `"msg":"serving"`) }, 10*time.Second, time.Millisecond)
-	r.conn, r.client = dial(t, endpoint)
-	t.Cleanup(func() {
-		r.stop()
-		_ = r.conn.Close()
-	})
-	return r
+	return running{rpctest.Serve(t, &rpctest.Log{}, o)}
 }
 
-func dial(t *testing.T, endpoint string) (*grpc.ClientConn, v1alpha1.CSIDriverProviderClient) {
-	t.Helper()
-	conn, err := grpc.NewClient("unix:"+endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(t, err)
-	return conn, v1alpha1.NewCSIDriverProviderClient(conn)
-}
-
-func (r *running) mount(t *testing.T) error {
-	t.Helper()
+func (r running) mount() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	_, err := r.client.Mount(ctx, &v1alpha1.MountRequest{})
+	_, err := r.Mount(ctx, &v1alpha1.MountRequest{})
 	return err
-}
-
-func (r *running) end(t *testing.T) {
-	t.Helper()
-	r.stop()
-	select {
-	case err := <-r.ended:
-		require.NoError(t, err)
-	case <-time.After(20 * time.Second):
-		require.Fail(t, "the server does not end")
-	}
-}
-
-func endpoint(t *testing.T) string {
-	t.Helper()
-	return filepath.Join(t.TempDir(), "greentic.sock")
 }
 
 func fine(context.Context, *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error) {
@@ -124,10 +61,9 @@ func fine(context.Context, *v1alpha1.MountRequest) (*v1alpha1.MountResponse, err
 func TestAllCodesLetTheKubeletDecide(t *testing.T) {
 	undecided := []codes.Code{codes.Unavailable, codes.ResourceExhausted, codes.DeadlineExceeded, codes.Aborted, codes.Canceled}
 	var next atomic.Pointer[error]
-	r := start(t, endpoint(t), func(context.Context, *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error) {
+	r := start(t, rpctest.Endpoint(t), func(context.Context, *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error) {
 		return nil, *next.Load()
 	}, rpc.Options{})
-	defer r.end(t)
 	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
 		want := code
 		switch code {
@@ -139,7 +75,7 @@ func TestAllCodesLetTheKubeletDecide(t *testing.T) {
 		}
 		text := status.Error(code, "text")
 		next.Store(&text)
-		err := r.mount(t)
+		err := r.mount()
 		assert.Equal(t, want, status.Code(err), "%s", code)
 		assert.NotContains(t, undecided, status.Code(err))
 		assert.Equal(t, "text", status.Convert(err).Message())
@@ -155,7 +91,7 @@ func TestAllCodesLetTheKubeletDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			next.Store(&row.err)
-			err := r.mount(t)
+			err := r.mount()
 			assert.Equal(t, row.code, status.Code(err))
 			assert.Equal(t, row.text, status.Convert(err).Message())
 		})
@@ -163,12 +99,11 @@ func TestAllCodesLetTheKubeletDecide(t *testing.T) {
 }
 
 func TestAMountHasADeadline(t *testing.T) {
-	r := start(t, endpoint(t), func(ctx context.Context, _ *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error) {
+	r := start(t, rpctest.Endpoint(t), func(ctx context.Context, _ *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}, rpc.Options{Deadline: 50 * time.Millisecond})
-	defer r.end(t)
-	assert.Equal(t, codes.FailedPrecondition, status.Code(r.mount(t)))
+	assert.Equal(t, codes.FailedPrecondition, status.Code(r.mount()))
 }
 
 // stacked is a panic that brings the stack of another goroutine.
@@ -178,87 +113,85 @@ func (stacked) Stack() []byte { return []byte("elsewhere") }
 
 func TestAPanicIsOneMountsFault(t *testing.T) {
 	var cause atomic.Pointer[any]
-	r := start(t, endpoint(t), func(context.Context, *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error) {
+	r := start(t, rpctest.Endpoint(t), func(context.Context, *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error) {
 		if c := cause.Load(); c != nil {
 			panic(*c)
 		}
 		return &v1alpha1.MountResponse{}, nil
 	}, rpc.Options{})
-	defer r.end(t)
 	for _, of := range []any{"canary", errors.New("canary"), stacked{}} {
 		cause.Store(&of)
-		err := r.mount(t)
+		err := r.mount()
 		assert.Equal(t, codes.Internal, status.Code(err))
 		assert.NotContains(t, err.Error(), "canary")
 	}
-	assert.Contains(t, r.log.String(), "serve_test.go", "the log says where")
-	assert.Contains(t, r.log.String(), "elsewhere")
-	assert.NotContains(t, r.log.String(), "canary", "and not what")
+	assert.Contains(t, r.Log.String(), "serve_test.go", "the log says where")
+	assert.Contains(t, r.Log.String(), "elsewhere")
+	assert.NotContains(t, r.Log.String(), "canary", "and not what")
 	cause.Store(nil)
-	require.NoError(t, r.mount(t), "the server lives")
+	require.NoError(t, r.mount(), "the server lives")
 }
 
 func TestARequestAboveAnyClassIsTaken(t *testing.T) {
-	r := start(t, endpoint(t), fine, rpc.Options{})
-	defer r.end(t)
-	_, err := r.client.Mount(t.Context(), &v1alpha1.MountRequest{Attributes: strings.Repeat("x", 24<<20)})
+	r := start(t, rpctest.Endpoint(t), fine, rpc.Options{})
+	_, err := r.Mount(t.Context(), &v1alpha1.MountRequest{Attributes: strings.Repeat("x", 24<<20)})
 	require.NoError(t, err)
 }
 
 func TestStoppingWaitsForMounts(t *testing.T) {
 	inside, leave := make(chan struct{}), make(chan struct{})
-	r := start(t, endpoint(t), func(context.Context, *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error) {
+	r := start(t, rpctest.Endpoint(t), func(context.Context, *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error) {
 		close(inside)
 		<-leave
 		return &v1alpha1.MountResponse{}, nil
 	}, rpc.Options{})
 	first := make(chan error, 1)
-	go func() { first <- r.mount(t) }()
+	go func() { first <- r.mount() }()
 	<-inside
-	r.stop()
-	require.Eventually(t, func() bool { return strings.Contains(r.log.String(), `"msg":"stopping"`) }, 5*time.Second, time.Millisecond)
+	r.Stop()
+	r.Log.WaitFor(t, `"msg":"stopping"`)
 	require.Eventually(t, func() bool {
-		answer, err := grpc_health_v1.NewHealthClient(r.conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
+		answer, err := grpc_health_v1.NewHealthClient(r.Conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
 		return err == nil && answer.GetStatus() == grpc_health_v1.HealthCheckResponse_NOT_SERVING
 	}, 5*time.Second, time.Millisecond, "the listener is still there, and says that it is not for long")
-	err := r.mount(t)
+	err := r.mount()
 	assert.Equal(t, codes.FailedPrecondition, status.Code(err), "no new ones")
 	assert.ErrorContains(t, err, "the provider is being stopped")
 	close(leave)
 	require.NoError(t, <-first)
-	r.end(t)
-	assert.NoFileExists(t, r.endpoint)
+	r.End(t)
+	assert.NoFileExists(t, r.Endpoint)
 }
 
 func TestStoppingAnswersWhatTakesTooLong(t *testing.T) {
 	inside := make(chan struct{})
-	r := start(t, endpoint(t), func(ctx context.Context, _ *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error) {
+	r := start(t, rpctest.Endpoint(t), func(ctx context.Context, _ *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error) {
 		close(inside)
 		<-ctx.Done()
 		return nil, status.Error(codes.Canceled, "whatever")
 	}, rpc.Options{Grace: 400 * time.Millisecond})
 	answered := make(chan error, 1)
-	go func() { answered <- r.mount(t) }()
+	go func() { answered <- r.mount() }()
 	<-inside
 	began := time.Now()
-	r.stop()
+	r.Stop()
 	err := <-answered
 	assert.Equal(t, codes.FailedPrecondition, status.Code(err), "%v", err)
 	assert.ErrorContains(t, err, "the provider is being stopped")
 	assert.GreaterOrEqual(t, time.Since(began), 200*time.Millisecond, "it had its time")
-	r.end(t)
+	r.End(t)
 }
 
 func TestAWatcherOfHealthDoesNotHoldTheServer(t *testing.T) {
-	r := start(t, endpoint(t), fine, rpc.Options{})
+	r := start(t, rpctest.Endpoint(t), fine, rpc.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	watch, err := grpc_health_v1.NewHealthClient(r.conn).Watch(ctx, &grpc_health_v1.HealthCheckRequest{})
+	watch, err := grpc_health_v1.NewHealthClient(r.Conn).Watch(ctx, &grpc_health_v1.HealthCheckRequest{})
 	require.NoError(t, err)
 	answer, err := watch.Recv()
 	require.NoError(t, err)
 	assert.Equal(t, grpc_health_v1.HealthCheckResponse_SERVING, answer.GetStatus())
-	r.end(t)
+	r.End(t)
 }
 
 func TestServeSaysWhyItCannot(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 )
 
 // MaxSegment is the longest segment, in bytes.
@@ -38,25 +40,25 @@ func Parse(text string) (Reference, error) {
 		rest, ok = strings.CutPrefix(text, storeScheme)
 	}
 	if !ok {
-		return Reference{}, fmt.Errorf("reference %s: %w", quote(text), ErrScheme)
+		return Reference{}, fmt.Errorf("reference %s: %w", faults.Quote(text), ErrScheme)
 	}
 	parts := strings.SplitN(rest, "/", 7)
 	if len(parts) != 5 {
-		return Reference{}, fmt.Errorf("reference %s: %w", quote(text), ErrSegments)
+		return Reference{}, fmt.Errorf("reference %s: %w", faults.Quote(text), ErrSegments)
 	}
 	name, version, err := cutVersion(parts[4])
 	if err != nil {
-		return Reference{}, fmt.Errorf("reference %s: version: %w", quote(text), err)
+		return Reference{}, fmt.Errorf("reference %s: version: %w", faults.Quote(text), err)
 	}
 	scope, err := scopeOf(parts[:3])
 	if err != nil {
-		return Reference{}, fmt.Errorf("reference %s: %w", quote(text), err)
+		return Reference{}, fmt.Errorf("reference %s: %w", faults.Quote(text), err)
 	}
 	if err := segment("category", parts[3]); err != nil {
-		return Reference{}, fmt.Errorf("reference %s: %w", quote(text), err)
+		return Reference{}, fmt.Errorf("reference %s: %w", faults.Quote(text), err)
 	}
 	if err := segment("name", name); err != nil {
-		return Reference{}, fmt.Errorf("reference %s: %w", quote(text), err)
+		return Reference{}, fmt.Errorf("reference %s: %w", faults.Quote(text), err)
 	}
 	return Reference{scope: scope, category: parts[3], name: name, version: version}, nil
 }
@@ -77,11 +79,11 @@ func MustParse(text constant) Reference {
 func ParseScope(text string) (Scope, error) {
 	parts := strings.SplitN(text, "/", 5)
 	if len(parts) != 3 {
-		return Scope{}, fmt.Errorf("scope %s: %w", quote(text), ErrScope)
+		return Scope{}, fmt.Errorf("scope %s: %w", faults.Quote(text), ErrScope)
 	}
 	scope, err := scopeOf(parts)
 	if err != nil {
-		return Scope{}, fmt.Errorf("scope %s: %w", quote(text), err)
+		return Scope{}, fmt.Errorf("scope %s: %w", faults.Quote(text), err)
 	}
 	return scope, nil
 }
@@ -297,13 +299,4 @@ func cutVersion(last string) (name string, version int, err error) {
 		version = version*10 + int(digits[i]-'0')
 	}
 	return name, version, nil
-}
-
-// quote shows hostile text on one line and never more of it than a reader needs.
-func quote(text string) string {
-	const most = 200
-	if len(text) > most {
-		return strconv.Quote(text[:most]) + "…"
-	}
-	return strconv.Quote(text)
 }

@@ -6,34 +6,41 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/greenticai/gtc-csi-provider/provider/exactjson"
 )
 
-// envelope is what every answer of Vault's API comes in. See https://developer.hashicorp.com/vault/api-docs#the-data-format.
-type envelope struct {
-	RequestID string          `json:"request_id"`
-	Data      json.RawMessage `json:"data"`
-	Auth      *struct {
-		ClientToken string            `json:"client_token"`
-		TokenType   string            `json:"token_type"`
-		Metadata    map[string]string `json:"metadata"`
-	} `json:"auth"`
-	Errors *[]string `json:"errors"`
-}
+// The fields that every answer of Vault's API may have. See https://developer.hashicorp.com/vault/api-docs#the-data-format.
+const (
+	fieldRequestID = "request_id"
+	fieldData      = "data"
+	fieldAuth      = "auth"
+	fieldErrors    = "errors"
+)
 
-// open decodes a 200's envelope.
-func open(what string, answer reply) (envelope, error) {
+// open decodes a 200.
+func open(what string, answer reply) (exactjson.Object, error) {
 	if answer.status != http.StatusOK {
-		return envelope{}, unexpected(what, answer)
+		return nil, unexpected(what, answer)
 	}
 	return decode(what, answer.body)
 }
 
-func decode(what string, body []byte) (envelope, error) {
-	var e envelope
-	if len(body) == 0 || body[0] != '{' || json.Unmarshal(body, &e) != nil {
-		return envelope{}, fmt.Errorf("%s: %w: it is not the JSON object of Vault's API; is the connection's address a Vault's?", what, ErrAnswer)
+// decode takes an answer apart; its fields are parts of body.
+func decode(what string, body []byte) (exactjson.Object, error) {
+	envelope, err := exactjson.Parse(body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: it is not the JSON object of Vault's API; is the connection's address a Vault's?", what, ErrAnswer)
 	}
-	return e, nil
+	return envelope, nil
+}
+
+// optional is a text that Vault may leave out; a field of another type is a fault.
+func optional(object exactjson.Object, name string) (string, error) {
+	if !object.Has(name) {
+		return "", nil
+	}
+	return object.Text(name)
 }
 
 // unexpected is an answer whose status Vault's API does not have there.
@@ -44,8 +51,6 @@ func unexpected(what string, answer reply) error {
 func lacks(what, field string) error {
 	return fmt.Errorf("%s: %w: it has no %s; is the connection's address a Vault's?", what, ErrAnswer, field)
 }
-
-func absent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 // says reports whether one of an error answer's texts holds known. The texts are only ever compared.
 func says(body []byte, known string) bool {

@@ -34,6 +34,8 @@ func TestAnswersThatAreNotVaults(t *testing.T) {
 		"JSON and more":       {says(200, goodLogin+`{"`+mark+`":1}`), vault.ErrAnswer, "not the JSON object"},
 		"of other types":      {says(200, `{"auth":"`+mark+`","data":"`+mark+`"}`), vault.ErrAnswer, ""},
 		"null within":         {says(200, `{"auth":null,"data":null}`), vault.ErrAnswer, "it has no"},
+		"names in capitals":   {says(200, `{"Auth":{"client_token":"`+mark+`"},"Data":{"batch_results":[{"plaintext":"AAAA"}]}}`), vault.ErrAnswer, "it has no"},
+		"a name twice":        {says(200, `{"auth":{},"data":{},"data":{"`+mark+`":1},"auth":{}}`), vault.ErrAnswer, "not the JSON object"},
 		"30 MB":               {says(200, `{"data":"`+long+`"}`), vault.ErrAnswer, "more than 4194304 bytes"},
 		"30 MB of an error":   {says(400, `{"errors":["`+mark+long+`"]}`), vault.ErrAnswer, "more than 4194304 bytes"},
 		"30 MB in gzip":       {zipped(long), vault.ErrAnswer, "more than 4194304 bytes"},
@@ -132,7 +134,14 @@ func TestRefusals(t *testing.T) {
 		"login: claims":        {vault.KindLogin, 400, `{"errors":["error validating token: ` + mark + `"]}`, vault.ErrLogin, "audience, issuer, subject or age"},
 		"login: unconfigured":  {vault.KindLogin, 400, `{"errors":["could not load configuration"]}`, vault.ErrMount, "auth/kubernetes has no configuration"},
 		"login: no mount":      {vault.KindLogin, 404, `{"errors":["no handler for route \"x\". route entry not found."]}`, vault.ErrMount, "nothing is mounted at auth/kubernetes"},
-		"login: no token":      {vault.KindLogin, 200, `{"auth":{"client_token":""}}`, vault.ErrAnswer, "auth.client_token"},
+		"login: a name of the identity that is no text": {
+			vault.KindLogin, 200, `{"auth":{"client_token":"t","metadata":{"service_account_name":["` + mark + `"]}}}`, vault.ErrAnswer, "service_account_name that is text",
+		},
+		"login: an identity that is no object": {
+			vault.KindLogin, 200, `{"auth":{"client_token":"t","metadata":"` + mark + `"}}`, vault.ErrAnswer, "auth.metadata that is an object",
+		},
+		"login: two tokens": {vault.KindLogin, 200, `{"auth":{"client_token":"t","client_token":"` + mark + `"}}`, vault.ErrAnswer, "it has no auth"},
+		"login: no token":   {vault.KindLogin, 200, `{"auth":{"client_token":""}}`, vault.ErrAnswer, "auth.client_token"},
 		"login: a token that is two headers": {
 			vault.KindLogin, 200, `{"auth":{"client_token":"` + mark + `\r\nX: y"}}`, vault.ErrAnswer, "auth.client_token",
 		},
@@ -143,12 +152,17 @@ func TestRefusals(t *testing.T) {
 		"read: 404 of somebody else": {
 			vault.KindRead, 404, `{"message":"` + mark + `"}`, vault.ErrAnswer, "status 404 does not belong there",
 		},
+		"read: no object": {vault.KindRead, 200, `{"data":"` + mark + `"}`, vault.ErrAnswer, "it has no data"},
+		"read: 404 whose errors are no list": {
+			vault.KindRead, 404, `{"errors":"` + mark + `"}`, vault.ErrAnswer, "status 404 does not belong there",
+		},
 		"read: 400":         {vault.KindRead, 400, `{"errors":["` + mark + `"]}`, vault.ErrAnswer, "status 400"},
 		"decrypt: policy":   {vault.KindDecrypt, 403, `{"errors":["` + mark + `"]}`, vault.ErrPolicy, "transit/decrypt/greentic"},
 		"decrypt: no key":   {vault.KindDecrypt, 400, `{"errors":["encryption key not found"]}`, vault.ErrMount, "there is no such key"},
 		"decrypt: no mount": {vault.KindDecrypt, 404, `{"errors":["no handler for route \"x\". route entry not found."]}`, vault.ErrMount, "nothing is mounted at transit"},
 		"decrypt: 400":      {vault.KindDecrypt, 400, `{"errors":["` + mark + `"]}`, vault.ErrAnswer, "batch_results"},
 		"decrypt: too few":  {vault.KindDecrypt, 200, `{"data":{"batch_results":[]}}`, vault.ErrAnswer, "batch_results"},
+		"decrypt: no text":  {vault.KindDecrypt, 200, `{"data":{"batch_results":[{"plaintext":["` + mark + `"]}]}}`, vault.ErrAnswer, "plaintext that is text"},
 		"decrypt: too many": {vault.KindDecrypt, 200, `{"data":{"batch_results":[{},{}]}}`, vault.ErrAnswer, "batch_results"},
 	} {
 		t.Run(name, func(t *testing.T) {

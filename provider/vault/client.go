@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -57,7 +56,7 @@ type Client struct {
 	preferred atomic.Int64
 }
 
-// address is one of a connection's Vaults. Its api.Client is never used itself: a shallow copy of it carries each request's headers.
+// address is one of a connection's Vaults. Its api.Client writes the requests to it, and sends none.
 type address struct {
 	base   *url.URL
 	client *api.Client
@@ -68,12 +67,8 @@ func New(o Options) (*Client, error) {
 	o.Retry = o.Retry.withDefaults()
 	faults := faultsOf(o)
 	c := &Client{options: o, slots: make(chan struct{}, MaxInFlight), transport: newTransport(o.RootCAs)}
-	shared := &http.Client{
-		Transport:     bounded{c.transport},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 	for i, base := range o.Addresses {
-		a, err := newAddress(base, o.Namespace, shared)
+		a, err := newAddress(base, o.Namespace)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("addresses[%d]: %w", i, err))
 		}
@@ -104,15 +99,14 @@ func faultsOf(o Options) []error {
 	return faults
 }
 
-func newAddress(base *url.URL, namespace string, shared *http.Client) (address, error) {
-	// The retries and redirects are this package's own: the library's know neither the connection's addresses nor its deadline.
-	never := func(context.Context, *http.Response, error) (bool, error) { return false, nil }
-	client, err := api.NewClient(&api.Config{Address: base.String(), HttpClient: shared, CheckRetry: never, DisableRedirects: true})
+func newAddress(base *url.URL, namespace string) (address, error) {
+	client, err := api.NewClient(&api.Config{Address: base.String()})
 	if err != nil {
 		return address{}, fmt.Errorf("%w: the Vault library refuses it; is a VAULT_* variable set in the environment? remove it", ErrOptions)
 	}
-	// What the library took from VAULT_TOKEN, VAULT_NAMESPACE and VAULT_HEADERS goes.
+	// What the library took from VAULT_TOKEN, VAULT_NAMESPACE and VAULT_HEADERS goes, and what it would take from VAULT_WRAP_TTL.
 	client.ClearToken()
+	client.SetWrappingLookupFunc(func(string, string) string { return "" })
 	headers := http.Header{api.RequestHeaderName: {"true"}}
 	if namespace != "" {
 		headers.Set(api.NamespaceHeaderName, namespace)

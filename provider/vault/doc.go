@@ -1,4 +1,5 @@
-// Package vault is what a mount says to Vault: log in with the pod's token, read KV v2, unwrap data keys, give the token back.
+// Package vault is what a mount says to Vault: log in with the pod's token, read KV v2, unwrap data keys, give the token back; and, for
+// raw paths, ask an engine for what it makes, and renew it.
 //
 // A Client is one connection as the operator configured it. Nothing of the process's environment takes part: no VAULT_* variable, no
 // proxy. It keeps one pool of connections for all pods, and at most a fixed number of requests is on its way at once.

@@ -14,6 +14,12 @@ var (
 	ErrPolicy = errors.New("vault's policy refuses the request")
 	// ErrNotFound is a secret, or a version of it, that is not there or was deleted.
 	ErrNotFound = errors.New("vault has no such secret")
+	// ErrIssue is a request on a raw path that the engine behind it does not take: its role is not there or does not allow it.
+	ErrIssue = errors.New("vault's engine does not give it")
+	// ErrBatch is a lease that a batch token would have to carry.
+	ErrBatch = errors.New("the vault role gives batch tokens, which carry no lease")
+	// ErrLease is a lease or a token that has ended, or that Vault does not know.
+	ErrLease = errors.New("vault knows no such lease")
 	// ErrCiphertext is a ciphertext that transit does not decrypt.
 	ErrCiphertext = errors.New("transit does not decrypt it")
 	// ErrMount is an auth, KV or transit mount, or a transit key, that is absent or not set up.

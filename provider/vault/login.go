@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
+	"github.com/greenticai/gtc-csi-provider/provider/exactjson"
 	"github.com/greenticai/gtc-csi-provider/provider/secret"
 )
 
@@ -15,6 +17,7 @@ type Token struct {
 	value secret.Value
 	pod   Pod
 	kept  bool // Vault keeps it until it ends or is revoked; a batch token is kept nowhere
+	lasts time.Duration
 }
 
 // Login is what Vault answered to a login.
@@ -23,6 +26,8 @@ type Login struct {
 	// Role, Namespace and ServiceAccount are the identity that Vault names; empty where it names none. The kubernetes method names all,
 	// the jwt method what the role's claim_mappings say.
 	Role, Namespace, ServiceAccount string
+	// Lasts is how long Vault takes the token; 0 is not told.
+	Lasts time.Duration
 	// RequestID is Vault's id of the login in its audit log, or empty.
 	RequestID string
 }
@@ -45,20 +50,50 @@ func (c *Client) Login(ctx context.Context, pod Pod, role string, jwt secret.Val
 	if err := refusedLogin(what, mount, answer); err != nil {
 		return Login{}, err
 	}
-	e, err := open(what, answer)
+	envelope, err := open(what, answer)
 	if err != nil {
 		return Login{}, err
 	}
-	if e.Auth == nil || !visible(e.Auth.ClientToken) {
+	login, err := readLogin(what, envelope)
+	login.Token.pod = pod
+	return login, err
+}
+
+// readLogin reads who was let in, and with what. A name of the identity that is not text must not pass for one that is not told.
+func readLogin(what string, envelope exactjson.Object) (Login, error) {
+	auth, err := envelope.Object(fieldAuth)
+	if err != nil {
+		return Login{}, lacks(what, "auth")
+	}
+	token, err := auth.Text("client_token")
+	if err != nil || !visible(token) {
 		return Login{}, lacks(what, "auth.client_token")
 	}
-	return Login{
-		Token:          Token{value: secret.NewString(e.Auth.ClientToken), pod: pod, kept: e.Auth.TokenType != "batch"},
-		Role:           e.Auth.Metadata["role"],
-		Namespace:      e.Auth.Metadata["service_account_namespace"],
-		ServiceAccount: e.Auth.Metadata["service_account_name"],
-		RequestID:      requestID(e.RequestID),
-	}, nil
+	var metadata exactjson.Object
+	if auth.Has("metadata") {
+		if metadata, err = auth.Object("metadata"); err != nil {
+			return Login{}, lacks(what, "auth.metadata that is an object")
+		}
+	}
+	var l Login
+	var kind, id string
+	for _, field := range []struct {
+		in   exactjson.Object
+		name string
+		into *string
+	}{
+		{auth, "token_type", &kind}, {envelope, fieldRequestID, &id},
+		{metadata, "role", &l.Role}, {metadata, "service_account_namespace", &l.Namespace}, {metadata, "service_account_name", &l.ServiceAccount},
+	} {
+		if *field.into, err = optional(field.in, field.name); err != nil {
+			return Login{}, lacks(what, field.name+" that is text")
+		}
+	}
+	l.Token = Token{value: secret.NewString(token), kept: kind != "batch"}
+	l.RequestID = requestID(id)
+	l.Lasts, err = lifetime(what, auth)
+	l.Token.lasts = l.Lasts
+	return l, err
 }
 
 // refusedLogin knows Vault's refusals. A 403 is undecided: a foreign identity, an ended pod, a Vault that cannot ask the Kubernetes API

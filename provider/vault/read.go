@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/greenticai/gtc-csi-provider/provider/exactjson"
 	"github.com/greenticai/gtc-csi-provider/provider/secret"
 )
 
@@ -38,26 +40,28 @@ func (c *Client) Read(ctx context.Context, token Token, key string, version int)
 	case answer.status == http.StatusNotFound:
 		return secret.Value{}, notFound(what, answer)
 	}
-	e, err := open(what, answer)
+	envelope, err := open(what, answer)
 	if err != nil {
 		return secret.Value{}, err
 	}
-	if absent(e.Data) {
+	if !bytes.HasPrefix(envelope.Raw(fieldData), []byte("{")) {
 		return secret.Value{}, lacks(what, "data")
 	}
-	return secret.New(e.Data), nil
+	return secret.New(envelope.Raw(fieldData)), nil
 }
 
 // notFound is KV v2's 404: with data if the version was deleted, and without if there never was one. A 404 that is not of Vault's API
 // is somebody else's.
 func notFound(what string, answer reply) error {
-	e, err := decode(what, answer.body)
-	switch {
-	case err != nil:
+	envelope, err := decode(what, answer.body)
+	if err != nil {
 		return err
-	case absent(e.Data) && e.Errors == nil:
+	}
+	var texts []string
+	switch hasData := envelope.Has(fieldData); {
+	case !hasData && envelope.Read(fieldErrors, &texts) != nil:
 		return unexpected(what, answer)
-	case absent(e.Data):
+	case !hasData:
 		return fmt.Errorf("%s: %w (404): put it there with `gtc-deployer secrets put`", what, ErrNotFound)
 	default:
 		return fmt.Errorf("%s: %w (404): that version was deleted; undelete it or put a new one there with `gtc-deployer secrets put`", what, ErrNotFound)
@@ -106,27 +110,32 @@ func decrypted(what string, answer reply, want int) ([]Decrypted, error) {
 	if answer.status != http.StatusOK && answer.status != http.StatusBadRequest {
 		return nil, unexpected(what, answer)
 	}
-	e, err := decode(what, answer.body)
+	envelope, err := decode(what, answer.body)
 	if err != nil {
 		return nil, err
 	}
-	var data struct {
-		Results []struct {
-			Plaintext string `json:"plaintext"`
-			Error     string `json:"error"`
-		} `json:"batch_results"`
-	}
-	if absent(e.Data) || json.Unmarshal(e.Data, &data) != nil || len(data.Results) != want {
+	var results []exactjson.Object
+	data, err := envelope.Object(fieldData)
+	if err != nil || data.Read("batch_results", &results) != nil || len(results) != want {
 		return nil, lacks(what, "data.batch_results for all that was asked")
 	}
 	outcomes := make([]Decrypted, want)
-	for i, result := range data.Results {
-		plaintext, err := base64.StdEncoding.DecodeString(result.Plaintext)
-		if err != nil || result.Error != "" || len(plaintext) == 0 {
-			outcomes[i].Err = fmt.Errorf("%s: %w", what, ErrCiphertext)
-			continue
+	for i, result := range results {
+		if outcomes[i], err = outcome(what, result); err != nil {
+			return nil, err
 		}
-		outcomes[i].Plaintext = secret.New(plaintext)
 	}
 	return outcomes, nil
+}
+
+func outcome(what string, result exactjson.Object) (Decrypted, error) {
+	encoded, err := optional(result, "plaintext")
+	if err != nil {
+		return Decrypted{}, lacks(what, "data.batch_results[].plaintext that is text")
+	}
+	failed := result.Has("error") && string(result.Raw("error")) != `""`
+	if plaintext, err := base64.StdEncoding.DecodeString(encoded); err == nil && len(plaintext) > 0 && !failed {
+		return Decrypted{Plaintext: secret.New(plaintext)}, nil
+	}
+	return Decrypted{Err: fmt.Errorf("%s: %w", what, ErrCiphertext)}, nil
 }

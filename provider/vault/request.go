@@ -26,6 +26,8 @@ const (
 	KindRead    Kind = "read"
 	KindDecrypt Kind = "decrypt"
 	KindRevoke  Kind = "revoke"
+	KindIssue   Kind = "issue" // a raw path: a value, a lease or a certificate
+	KindRenew   Kind = "renew" // of a lease or a token
 )
 
 // Event is one try of a request.
@@ -70,42 +72,43 @@ func (c *Client) exchange(ctx context.Context, a address, r request) (reply, err
 	ctx, cancel := context.WithTimeout(ctx, c.options.Retry.Timeout)
 	defer cancel()
 	began := time.Now()
-	answer, err := send(ctx, a.client, r)
+	answer, err := c.send(ctx, a.client, r)
 	if c.options.Observe != nil {
 		c.options.Observe(Event{Kind: r.kind, Pod: r.pod, Status: answer.status, Duration: time.Since(began)})
 	}
 	return answer, err
 }
 
-func send(ctx context.Context, client *api.Client, r request) (reply, error) {
-	logical := client.WithRequestCallbacks(func(raw *api.Request) {
-		raw.Headers.Set(HeaderPod, r.pod.header())
-		raw.ClientToken = r.token.RevealString()
-	}).Logical()
-	var response *api.Response
-	var err error
-	if r.body == nil {
-		response, err = logical.ReadRawWithDataWithContext(ctx, r.path, r.query)
-	} else {
-		response, err = logical.WriteRawWithContext(ctx, r.path, r.body)
+// send makes one request. The Vault library writes it, and it goes straight to the transport: redirects, retries and time are this
+// package's own, and the library's layers for them took a tenth of a mount's time to do nothing.
+func (c *Client) send(ctx context.Context, client *api.Client, r request) (reply, error) {
+	method := http.MethodGet
+	if r.body != nil {
+		method = http.MethodPut
 	}
-	if response == nil {
+	asked := client.NewRequest(method, "/v1/"+r.path)
+	asked.Params, asked.BodyBytes, asked.ClientToken = r.query, r.body, r.token.RevealString()
+	asked.Headers.Set(HeaderPod, r.pod.header())
+	raw, err := asked.ToHTTP()
+	if err != nil {
+		return reply{}, err
+	}
+	response, err := bounded{c.transport}.RoundTrip(raw.WithContext(ctx))
+	if err != nil {
 		return reply{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	// For a status that is an error the library has read the body already, and gives it back.
-	body, err := readAll(response)
-	answer := reply{
+	text, err := readAll(response)
+	return reply{
 		status:     response.StatusCode,
-		body:       body,
+		body:       text,
 		location:   response.Header.Get("Location"),
 		retryAfter: retryAfter(response.Header.Get("Retry-After")),
-	}
-	return answer, err
+	}, err
 }
 
 // readAll reads a body into memory that was asked for once, as far as the answer says how long it is. The transport bounds it.
-func readAll(response *api.Response) ([]byte, error) {
+func readAll(response *http.Response) ([]byte, error) {
 	const believed = 64 << 10
 	var body bytes.Buffer
 	if length := response.ContentLength; length > 0 && length <= believed {

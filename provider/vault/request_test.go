@@ -71,6 +71,7 @@ func TestTheEnvironmentTakesNoPart(t *testing.T) {
 	t.Setenv("VAULT_NAMESPACE", "ambient")
 	t.Setenv("VAULT_HEADERS", `{"X-Ambient":"1"}`)
 	t.Setenv("VAULT_RATE_LIMIT", "0.001:1")
+	t.Setenv("VAULT_WRAP_TTL", "5m")
 	t.Setenv("VAULT_PROXY_ADDR", other.URL)
 	t.Setenv("HTTP_PROXY", other.URL)
 	d := serve(t, says(200, goodLogin))
@@ -84,6 +85,7 @@ func TestTheEnvironmentTakesNoPart(t *testing.T) {
 		assert.Empty(t, request.header.Get("X-Vault-Token"))
 		assert.Empty(t, request.header.Get("X-Vault-Namespace"))
 		assert.Empty(t, request.header.Get("X-Ambient"))
+		assert.Empty(t, request.header.Get("X-Vault-Wrap-TTL"))
 	}
 }
 

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -137,6 +138,7 @@ func connectionText(err error) string {
 		authority x509.UnknownAuthorityError
 		host      x509.HostnameError
 		invalid   x509.CertificateInvalidError
+		clear     tls.RecordHeaderError
 	)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
@@ -155,7 +157,7 @@ func connectionText(err error) string {
 		return "its certificate is for another host name"
 	case errors.As(err, &invalid):
 		return "its certificate is not valid"
-	case errors.Is(err, http.ErrSchemeMismatch):
+	case errors.As(err, &clear):
 		return "it does not speak TLS; is the address http?"
 	default:
 		return "the connection failed"

@@ -136,6 +136,7 @@ func TestRedirects(t *testing.T) {
 		"a user":                func() string { return "http://u@" + other.URL[7:] + loginPath },
 		"itself, for ever":      func() string { return loginPath },
 		"nowhere":               func() string { return "" },
+		"what is no URL":        func() string { return "http://[" + mark },
 		"an address that looks": func() string { return other.URL + "@" + stranger.URL[7:] + loginPath },
 	} {
 		t.Run("to "+name, func(t *testing.T) {
@@ -147,11 +148,6 @@ func TestRedirects(t *testing.T) {
 			assert.NotContains(t, err.Error(), stranger.URL)
 		})
 	}
-	t.Run("to what is no URL", func(t *testing.T) {
-		err := operations(t, connect(t, options(t, serve(t, to(func() string { return "http://[" + mark }, 307)))))[vault.KindLogin](deadline(t, 5*time.Second))
-		require.ErrorIs(t, err, vault.ErrUnavailable)
-		quiet(t, err)
-	})
 	assert.Empty(t, stranger.asked(), "a token went to a stranger")
 }
 

@@ -6,12 +6,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 )
 
 // vaultAnswers reads the answers of greentic.secrets.vault. As upstream, they are trimmed and blank ones are missing; unlike upstream, an
 // answer that nobody knows is a fault, because a misspelled mount would be read as the default one.
 func (p *parser) vaultAnswers(at string, answers node) {
-	o := p.faults.object(at, answers, "addr", "role", "kv_mount", "kv_prefix", "auth_mount", "transit_mount", "transit_key", "namespace")
+	o := p.object(at, answers, "addr", "role", "kv_mount", "kv_prefix", "auth_mount", "transit_mount", "transit_key", "namespace")
 	answer := func(name, otherwise string) string {
 		if text := strings.TrimSpace(o.text(name)); text != "" {
 			return text
@@ -21,13 +23,13 @@ func (p *parser) vaultAnswers(at string, answers node) {
 	place := func(name, otherwise string) string {
 		text := strings.Trim(answer(name, otherwise), "/")
 		if !vaultPath.MatchString(text) || hasDots(text) {
-			p.faults.addf(o.at(name), "%s is no path in Vault: want parts of A-Z, a-z, 0-9, '.', '_' and '-', with '/' between them", quote(text))
+			p.faults.Addf(o.at(name), "%s is no path in Vault: want parts of A-Z, a-z, 0-9, '.', '_' and '-', with '/' between them", faults.Quote(text))
 		}
 		return text
 	}
 	for _, name := range []string{"addr", "role"} {
 		if answer(name, "") == "" {
-			p.faults.addf(o.at(name), "is missing")
+			p.faults.Addf(o.at(name), "is missing")
 		}
 	}
 	p.env.Vault = VaultBinding{
@@ -44,10 +46,10 @@ func (p *parser) vaultAnswers(at string, answers node) {
 		place("namespace", "")
 	}
 	if strings.Contains(p.env.Vault.TransitKey, "/") {
-		p.faults.addf(o.at("transit_key"), "%s is the name of one key and holds no '/'", quote(p.env.Vault.TransitKey))
+		p.faults.Addf(o.at("transit_key"), "%s is the name of one key and holds no '/'", faults.Quote(p.env.Vault.TransitKey))
 	}
 	if p.env.Vault.Address != "" && !isOrigin(p.env.Vault.Address) {
-		p.faults.addf(o.at("addr"), "is no address: want http:// or https://, a host and perhaps a port, and nothing after it")
+		p.faults.Addf(o.at("addr"), "is no address: want http:// or https://, a host and perhaps a port, and nothing after it")
 	}
 }
 
@@ -77,7 +79,7 @@ func (p *parser) deployerPack(kind, from string, answers node) {
 	if kind != kindKubernetes || from == "" {
 		return
 	}
-	o := p.faults.object(from, answers, slices.Concat(workerAnswers, othersAnswers)...)
+	o := p.object(from, answers, slices.Concat(workerAnswers, othersAnswers)...)
 	p.env.Runtime = Runtime{
 		Namespace:          o.text("namespace"),
 		Image:              p.image(o, "runtime_image"),
@@ -89,7 +91,7 @@ func (p *parser) deployerPack(kind, from string, answers node) {
 	case "cloudflared":
 		p.env.Runtime.Cloudflared = true
 	default:
-		p.faults.addf(o.at("tunnel"), "is %s; want off or cloudflared", quote(tunnel))
+		p.faults.Addf(o.at("tunnel"), "is %s; want off or cloudflared", faults.Quote(tunnel))
 	}
 	p.namespaceAt = o.at("namespace")
 }
@@ -100,10 +102,11 @@ func (p *parser) checkNamespace() {
 	switch {
 	case namespace == "":
 	case p.env.Backend == Vault:
-		p.faults.addf(p.namespaceAt, "%s: with secrets from Vault a worker's namespace is computed from its scope, because it is half of its badge; "+
-			"leave the answer out", quote(namespace))
+		p.faults.Addf(p.namespaceAt, "%s: with secrets from Vault a worker's namespace is computed from its scope, because it is half of its badge; "+
+			"leave the answer out", faults.Quote(namespace))
 	case !dnsLabel.MatchString(namespace):
-		p.faults.addf(p.namespaceAt, "%s is no namespace: want at most 63 of a-z, 0-9 and '-', with a letter or digit at each end", quote(namespace))
+		p.faults.Addf(p.namespaceAt, "%s is no namespace: want at most 63 of a-z, 0-9 and '-', with a letter or digit at each end",
+			faults.Quote(namespace))
 	}
 }
 
@@ -112,7 +115,7 @@ var dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 func (p *parser) image(o object, name string) string {
 	image := o.text(name)
 	if image != "" && !imageName.MatchString(image) {
-		p.faults.addf(o.at(name), "%s is no image: want only a-z, 0-9, '.', '-', '_', '/', ':' and '@'", quote(image))
+		p.faults.Addf(o.at(name), "%s is no image: want only a-z, 0-9, '.', '-', '_', '/', ':' and '@'", faults.Quote(image))
 	}
 	return image
 }
@@ -126,7 +129,8 @@ func (o object) registries() []string {
 	registries := o.texts("oci_insecure_registries")
 	for i, registry := range registries {
 		if registry != "" && !authority.MatchString(registry) {
-			o.faults.addf(fmt.Sprintf("%s[%d]", o.at("oci_insecure_registries"), i), "%s is no registry: want a host and perhaps a port", quote(registry))
+			o.faults.Addf(fmt.Sprintf("%s[%d]", o.at("oci_insecure_registries"), i), "%s is no registry: want a host and perhaps a port",
+				faults.Quote(registry))
 		}
 	}
 	return registries

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
 
@@ -35,7 +36,7 @@ func (p *parser) bundleList(list []node) {
 }
 
 func (p *parser) bundle(at string, n node) {
-	o := p.faults.object(at, n, "bundle_id", "bundle_path", "revisions", "customer_id", "revenue_share", "status", "config_overrides",
+	o := p.object(at, n, "bundle_id", "bundle_path", "revisions", "customer_id", "revenue_share", "status", "config_overrides",
 		"route_binding", "bundle_source_uri", "bundle_digest", "runtime_image_digest")
 	runs := p.status(o) != "archived"
 	worker := Worker{
@@ -46,14 +47,14 @@ func (p *parser) bundle(at string, n node) {
 		ImageDigest: o.digest("runtime_image_digest", pin),
 	}
 	if worker.Bundle != "" {
-		p.faults.add(at+".bundle_id", checkLabel(worker.Bundle))
+		p.faults.Add(at+".bundle_id", checkLabel(worker.Bundle))
 		if _, twice := p.bundles[worker.Bundle]; twice {
-			p.faults.addf(at+".bundle_id", "%s stands twice; a bundle is declared once", quote(worker.Bundle))
+			p.faults.Addf(at+".bundle_id", "%s stands twice; a bundle is declared once", faults.Quote(worker.Bundle))
 		}
 	}
 	if customer := o.filled("customer_id"); customer == "" && p.env.ID != local {
 		if _, given := o.given("customer_id"); !given {
-			p.faults.addf(at+".customer_id", "is missing; every environment but %s names who pays", quote(local))
+			p.faults.Addf(at+".customer_id", "is missing; every environment but %s names who pays", faults.Quote(local))
 		}
 	}
 	p.shares(o)
@@ -70,7 +71,7 @@ func (p *parser) bundle(at string, n node) {
 func (o object) digest(name string, form *regexp.Regexp) string {
 	text := o.text(name)
 	if _, given := o.given(name); given && !form.MatchString(text) {
-		o.faults.addf(o.at(name), `%s is no digest: want "sha256:" and 64 hex digits`, quote(text))
+		o.faults.Addf(o.at(name), `%s is no digest: want "sha256:" and 64 hex digits`, faults.Quote(text))
 	}
 	return text
 }
@@ -78,7 +79,7 @@ func (o object) digest(name string, form *regexp.Regexp) string {
 func (p *parser) status(o object) string {
 	status := o.text("status")
 	if _, given := o.given("status"); given && !slices.Contains([]string{"active", "paused", "archived"}, status) {
-		p.faults.addf(o.at("status"), "is %s; want active, paused or archived", quote(status))
+		p.faults.Addf(o.at("status"), "is %s; want active, paused or archived", faults.Quote(status))
 	}
 	return status
 }
@@ -87,19 +88,19 @@ func (p *parser) status(o object) string {
 func (p *parser) routeScope(bundle object, runs bool) secretref.Scope {
 	tenant, team, at := defaultTenant, secretref.WholeTenant, bundle.at("route_binding")
 	if n, given := bundle.given("route_binding"); given {
-		o := p.faults.openObject(at, n)
+		o := p.openObject(at, n)
 		hosts, prefixes := o.texts("hosts"), o.texts("path_prefixes")
 		for i, prefix := range prefixes {
 			if !strings.HasPrefix(prefix, "/") {
-				p.faults.addf(fmt.Sprintf("%s[%d]", o.at("path_prefixes"), i), "%s does not start with %s", quote(prefix), quote("/"))
+				p.faults.Addf(fmt.Sprintf("%s[%d]", o.at("path_prefixes"), i), "%s does not start with %s", faults.Quote(prefix), faults.Quote("/"))
 			}
 		}
 		if n, given := o.given("tenant_selector"); given {
 			at = o.at("tenant_selector")
-			selector := p.faults.openObject(at, n)
+			selector := p.openObject(at, n)
 			tenant, team = selector.required("tenant"), selector.required("team")
 			if len(hosts)+len(prefixes) == 0 {
-				p.faults.addf(at, "stands without hosts and path_prefixes: nothing could reach the bundle; add one")
+				p.faults.Addf(at, "stands without hosts and path_prefixes: nothing could reach the bundle; add one")
 			}
 			if tenant == "" || team == "" {
 				return secretref.Scope{}
@@ -110,10 +111,10 @@ func (p *parser) routeScope(bundle object, runs bool) secretref.Scope {
 		return secretref.Scope{}
 	}
 	scope, err := secretref.ParseScope(p.env.ID + "/" + tenant + "/" + team)
-	p.faults.add(at, err)
+	p.faults.Add(at, err)
 	if owner := p.env.TenantOrg; runs && err == nil && owner != "" && p.env.Backend == Vault && owner != scope.Tenant() {
-		p.faults.addf(at, "tenant %s is not the one that owns the environment, %s (environment.tenant_org_id); "+
-			"name that tenant, or give the other one an environment of its own", quote(scope.Tenant()), quote(owner))
+		p.faults.Addf(at, "tenant %s is not the one that owns the environment, %s (environment.tenant_org_id); "+
+			"name that tenant, or give the other one an environment of its own", faults.Quote(scope.Tenant()), faults.Quote(owner))
 		return secretref.Scope{}
 	}
 	return scope
@@ -125,17 +126,17 @@ func (p *parser) revisions(bundle object, worker Worker) []Worker {
 	if !split {
 		bundle.text("bundle_path")
 		if _, given := bundle.given("bundle_path"); !given && worker.SourceURI == "" {
-			p.faults.addf(bundle.path, "has no source; give it a bundle_source_uri, a bundle_path or revisions")
+			p.faults.Addf(bundle.path, "has no source; give it a bundle_source_uri, a bundle_path or revisions")
 		}
 		return []Worker{worker}
 	}
 	for _, name := range []string{"bundle_path", "bundle_source_uri", "bundle_digest", "runtime_image_digest"} {
 		if _, given := bundle.given(name); given {
-			p.faults.addf(bundle.at(name), "is for a bundle without revisions; put it into each revision")
+			p.faults.Addf(bundle.at(name), "is for a bundle without revisions; put it into each revision")
 		}
 	}
 	if len(list) == 0 {
-		p.faults.addf(bundle.at("revisions"), "is an empty list; name a revision or leave it out")
+		p.faults.Addf(bundle.at("revisions"), "is an empty list; name a revision or leave it out")
 		return []Worker{worker}
 	}
 	workers := make([]Worker, len(list))
@@ -147,7 +148,7 @@ func (p *parser) revisions(bundle object, worker Worker) []Worker {
 		workers[i], weight = p.revision(at, n, worker)
 		weights = append(weights, weight...)
 		if name := workers[i].Revision; name != "" && seen[name] {
-			p.faults.addf(at+".name", "%s stands twice; a revision's name is its own", quote(name))
+			p.faults.Addf(at+".name", "%s stands twice; a revision's name is its own", faults.Quote(name))
 		}
 		seen[workers[i].Revision] = true
 	}
@@ -156,11 +157,11 @@ func (p *parser) revisions(bundle object, worker Worker) []Worker {
 }
 
 func (p *parser) revision(at string, n node, worker Worker) (Worker, []int64) {
-	o := p.faults.object(at, n, "name", "bundle_path", "weight_percent", "weight_bps", "drain_seconds", "abort_metrics",
+	o := p.object(at, n, "name", "bundle_path", "weight_percent", "weight_bps", "drain_seconds", "abort_metrics",
 		"bundle_source_uri", "bundle_digest", "runtime_image_digest")
 	worker.Revision = o.required("name")
 	if worker.Revision != "" {
-		p.faults.add(at+".name", checkLabel(worker.Revision))
+		p.faults.Add(at+".name", checkLabel(worker.Revision))
 	}
 	worker.SourceURI = o.filled("bundle_source_uri")
 	worker.ImageDigest = o.digest("runtime_image_digest", pin)
@@ -172,7 +173,7 @@ func (p *parser) revision(at string, n node, worker Worker) (Worker, []int64) {
 		// Upstream compares the pin of what it fetches byte for byte.
 		form = pin
 		if _, pinned := o.given("bundle_digest"); worker.SourceURI == "" || !pinned {
-			p.faults.addf(at, "has no source; give it a bundle_path, or a bundle_source_uri with its bundle_digest")
+			p.faults.Addf(at, "has no source; give it a bundle_path, or a bundle_source_uri with its bundle_digest")
 		}
 	}
 	worker.Digest = o.digest("bundle_digest", form)
@@ -180,7 +181,7 @@ func (p *parser) revision(at string, n node, worker Worker) (Worker, []int64) {
 	points, inPoints := o.number("weight_bps", 0, whole)
 	switch {
 	case inPercent && inPoints:
-		p.faults.addf(at, "has both weight_percent and weight_bps; leave one of the two out")
+		p.faults.Addf(at, "has both weight_percent and weight_bps; leave one of the two out")
 		fallthrough
 	case inPercent:
 		return worker, []int64{percent * whole / 100}
@@ -199,9 +200,9 @@ func (p *parser) weights(at string, revisions int, weights []int64) {
 	switch {
 	case len(weights) == 0:
 	case len(weights) != revisions:
-		p.faults.addf(at, "some revisions have a weight and some have none; give it to all or to none")
+		p.faults.Addf(at, "some revisions have a weight and some have none; give it to all or to none")
 	case sum != whole:
-		p.faults.addf(at, "weights come to %d of %d basis points; they must come to all of them", sum, whole)
+		p.faults.Addf(at, "weights come to %d of %d basis points; they must come to all of them", sum, whole)
 	}
 }
 
@@ -213,22 +214,22 @@ func (p *parser) shares(bundle object) {
 	var sum int64
 	seen := make(map[string]bool, len(list))
 	for i, n := range list {
-		o := p.faults.openObject(fmt.Sprintf("%s[%d]", bundle.at("revenue_share"), i), n)
+		o := p.openObject(fmt.Sprintf("%s[%d]", bundle.at("revenue_share"), i), n)
 		party := o.required("party_id")
 		if seen[party] && party != "" {
-			p.faults.addf(o.at("party_id"), "%s stands twice", quote(party))
+			p.faults.Addf(o.at("party_id"), "%s stands twice", faults.Quote(party))
 		}
 		seen[party] = true
 		points, found := o.number("basis_points", 0, whole)
 		if _, written := o.given("basis_points"); !written {
-			p.faults.addf(o.at("basis_points"), "is missing")
+			p.faults.Addf(o.at("basis_points"), "is missing")
 		} else if !found {
 			return // the sum of what is no number says nothing
 		}
 		sum += points
 	}
 	if sum != whole {
-		p.faults.addf(bundle.at("revenue_share"), "comes to %d of %d basis points; it must come to all of them", sum, whole)
+		p.faults.Addf(bundle.at("revenue_share"), "comes to %d of %d basis points; it must come to all of them", sum, whole)
 	}
 }
 
@@ -238,8 +239,8 @@ func (p *parser) overrides(bundle object) {
 	if !given {
 		return
 	}
-	packs := p.faults.openObject(bundle.at("config_overrides"), n)
+	packs := p.openObject(bundle.at("config_overrides"), n)
 	for _, name := range sortedNames(packs.fields) {
-		p.faults.openObject(packs.at(name), packs.fields[name])
+		p.openObject(packs.at(name), packs.fields[name])
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 )
 
 // deepest is how far lists and maps may lie in each other; a manifest needs seven.
@@ -146,7 +148,7 @@ func fromYAML(from *yaml.Node, depth int) (node, error) {
 	case from.Kind == yaml.AliasNode || from.Anchor != "":
 		return node{}, fmt.Errorf("line %d: YAML anchors and aliases are refused; write the value out", from.Line)
 	case from.Style&yaml.TaggedStyle != 0:
-		return node{}, fmt.Errorf("line %d: YAML tags are refused; write the value without %s", from.Line, quote(from.Tag))
+		return node{}, fmt.Errorf("line %d: YAML tags are refused; write the value without %s", from.Line, faults.Quote(from.Tag))
 	}
 	switch from.Kind {
 	case yaml.DocumentNode:
@@ -211,5 +213,5 @@ func notA(format string, err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("is not %s: it ends too early", format)
 	}
-	return fmt.Errorf("is not %s: %s", format, quote(strings.TrimPrefix(err.Error(), "yaml: ")))
+	return fmt.Errorf("is not %s: %s", format, faults.Quote(strings.TrimPrefix(err.Error(), "yaml: ")))
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
 
@@ -127,17 +128,17 @@ func readManifest(path string) ([]byte, error) {
 // Parse reads a manifest. Files that it names are read from files, which must not lead out of the manifest's folder (os.Root.FS does not);
 // nil is a folder without files. Requirements add needs to its bundles. Every fault is an ErrInvalid, and all are told at once.
 func Parse(document []byte, files fs.FS, requirements ...Requirements) (Environment, error) {
-	var faults faults
+	wrong := faults.Of(ErrInvalid)
 	tree, err := parseDocument(document, MaxManifest)
 	if err != nil {
-		faults.add("manifest", err)
-		return Environment{}, faults.err()
+		wrong.Add("manifest", err)
+		return Environment{}, wrong.Err()
 	}
-	p := parser{faults: &faults, files: files}
+	p := parser{faults: wrong, files: files}
 	p.manifest(tree)
 	p.requirements(requirements)
 	p.assign()
-	if err := faults.err(); err != nil {
+	if err := wrong.Err(); err != nil {
 		return Environment{}, err
 	}
 	return p.env, nil

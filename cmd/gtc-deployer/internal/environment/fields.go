@@ -2,9 +2,12 @@ package environment
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 )
 
 // object is a map of the document whose fields are known by name. A field that is missing or of another type is a fault at its path; the
@@ -12,30 +15,30 @@ import (
 type object struct {
 	path   string
 	fields map[string]node
-	faults *faults
+	faults *faults.List
 }
 
-// object opens n. What stands twice, and what is not in known, is a fault.
-func (f *faults) object(path string, n node, known ...string) object {
-	o := f.openObject(path, n)
+// object opens n as a map at path. What stands twice, and what is not in known, is a fault.
+func (p *parser) object(path string, n node, known ...string) object {
+	o := p.openObject(path, n)
 	for _, name := range sortedNames(o.fields) {
 		if !slices.Contains(known, name) {
-			f.addf(o.at(name), "unknown field; %s", suggest(name, known))
+			p.faults.Addf(o.at(name), "unknown field; %s", suggest(name, known))
 		}
 	}
 	return o
 }
 
 // openObject is object for a map whose other fields do not matter.
-func (f *faults) openObject(path string, n node) object {
-	o := object{path: path, fields: make(map[string]node, len(n.fields)), faults: f}
+func (p *parser) openObject(path string, n node) object {
+	o := object{path: path, fields: make(map[string]node, len(n.fields)), faults: p.faults}
 	if n.kind != kindMap {
-		f.addf(orRoot(path), "is %s; want a map", n.kind)
+		p.faults.Addf(orRoot(path), "is %s; want a map", n.kind)
 		return o
 	}
 	for _, given := range n.fields {
 		if _, twice := o.fields[given.name]; twice {
-			f.addf(o.at(given.name), "stands twice; remove one")
+			p.faults.Addf(o.at(given.name), "stands twice; remove one")
 			continue
 		}
 		o.fields[given.name] = given.value
@@ -46,7 +49,7 @@ func (f *faults) openObject(path string, n node) object {
 // at is the path of the field name.
 func (o object) at(name string) string {
 	if !plainName(name) {
-		name = quote(name)
+		name = faults.Quote(name)
 	}
 	if o.path == "" {
 		return name
@@ -66,14 +69,14 @@ func (o object) text(name string) string {
 	if !found {
 		return ""
 	}
-	return o.faults.text(o.at(name), n)
+	return textAt(o.faults, o.at(name), n)
 }
 
 // filled is a text that may be missing or null, and that is not blank where it is given.
 func (o object) filled(name string) string {
 	text := o.text(name)
 	if o.blank(name, text) {
-		o.faults.addf(o.at(name), "is empty; give it a value or leave it out")
+		o.faults.Addf(o.at(name), "is empty; give it a value or leave it out")
 	}
 	return text
 }
@@ -82,9 +85,9 @@ func (o object) filled(name string) string {
 func (o object) required(name string) string {
 	text := o.text(name)
 	if _, found := o.given(name); !found {
-		o.faults.addf(o.at(name), "is missing")
+		o.faults.Addf(o.at(name), "is missing")
 	} else if o.blank(name, text) {
-		o.faults.addf(o.at(name), "is empty; give it a value")
+		o.faults.Addf(o.at(name), "is empty; give it a value")
 	}
 	return text
 }
@@ -100,7 +103,7 @@ func (o object) truth(name string, otherwise bool) bool {
 	case !found:
 		return otherwise
 	case n.kind != kindBool:
-		o.faults.addf(o.at(name), "is %s; want true or false", n.kind)
+		o.faults.Addf(o.at(name), "is %s; want true or false", n.kind)
 		return otherwise
 	}
 	return strings.EqualFold(n.text, "true")
@@ -114,7 +117,7 @@ func (o object) number(name string, least, most int64) (value int64, found bool)
 	}
 	value, err := strconv.ParseInt(n.text, 10, 64)
 	if n.kind != kindNumber || err != nil || value < least || value > most {
-		o.faults.addf(o.at(name), "is %s; want a whole number from %d to %d", shown(n), least, most)
+		o.faults.Addf(o.at(name), "is %s; want a whole number from %d to %d", shown(n), least, most)
 		return 0, false
 	}
 	return value, true
@@ -127,7 +130,7 @@ func (o object) list(name string) []node {
 	case !found:
 		return nil
 	case n.kind != kindList:
-		o.faults.addf(o.at(name), "is %s; want a list", n.kind)
+		o.faults.Addf(o.at(name), "is %s; want a list", n.kind)
 		return nil
 	}
 	return n.items
@@ -146,26 +149,27 @@ func (o object) texts(name string) []string {
 	items := o.list(name)
 	texts := make([]string, len(items))
 	for i, item := range items {
-		texts[i] = o.faults.text(fmt.Sprintf("%s[%d]", o.at(name), i), item)
+		texts[i] = textAt(o.faults, fmt.Sprintf("%s[%d]", o.at(name), i), item)
 	}
 	return texts
 }
 
-func (f *faults) text(path string, n node) string {
+// textAt is n where it is text, and "" where it is not, which is a fault.
+func textAt(wrong *faults.List, path string, n node) string {
 	switch n.kind {
 	case kindText:
 		return n.text
 	case kindNumber, kindBool, kindOther:
-		f.addf(path, "is %s; want text: put it in quotes", n.kind)
+		wrong.Addf(path, "is %s; want text: put it in quotes", n.kind)
 	default:
-		f.addf(path, "is %s; want text", n.kind)
+		wrong.Addf(path, "is %s; want text", n.kind)
 	}
 	return ""
 }
 
 func shown(n node) string {
 	if n.kind == kindText || n.kind == kindNumber {
-		return quote(n.text)
+		return faults.Quote(n.text)
 	}
 	return string(n.kind)
 }
@@ -182,6 +186,16 @@ func plainName(name string) bool {
 		return r != '_' && r != '-' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
 	}) < 0
 }
+
+// fileName is a file's name as it stands in a field path: as it is, unless something in it could be taken for more than a name.
+func fileName(name string) string {
+	if plainFile.MatchString(name) {
+		return name
+	}
+	return faults.Quote(name)
+}
+
+var plainFile = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,200}$`)
 
 func sortedNames(fields map[string]node) []string {
 	names := make([]string, 0, len(fields))

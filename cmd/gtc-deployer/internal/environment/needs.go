@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 	"github.com/greenticai/gtc-csi-provider/provider/params"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
@@ -20,20 +21,20 @@ func (p *parser) assign() {
 			}
 			granted = true
 			if err := worker.add(d.need); err != nil {
-				p.faults.add(d.need.From, err)
+				p.faults.Add(d.need.From, err)
 				break // the other workers would say the same
 			}
 		}
 		// A bundle that is archived keeps its secrets, and comes back to them.
 		if !granted && p.scopesAreKnown() && !slices.ContainsFunc(p.archived, d.isFor) {
-			p.faults.add(d.need.From, p.ungranted(d))
+			p.faults.Add(d.need.From, p.ungranted(d))
 		}
 	}
 	for i := range p.env.Workers {
 		worker := &p.env.Workers[i]
 		slices.SortFunc(worker.Needs, func(a, b Need) int { return strings.Compare(a.Ref.String(), b.Ref.String()) })
 		if len(worker.Needs) > params.MaxObjects {
-			p.faults.addf("bundles", "%s needs more than %d secrets; split the bundle", quote(worker.Bundle), params.MaxObjects)
+			p.faults.Addf("bundles", "%s needs more than %d secrets; split the bundle", faults.Quote(worker.Bundle), params.MaxObjects)
 		}
 	}
 }
@@ -53,7 +54,7 @@ func (w *Worker) add(need Need) error {
 			have.Fallback = have.Fallback && need.Fallback
 			return nil
 		case have.Ref.Newest() == need.Ref.Newest():
-			return fmt.Errorf("%s is asked for in another version by %s; a worker has one", quote(need.Ref.String()), have.From)
+			return fmt.Errorf("%s is asked for in another version by %s; a worker has one", faults.Quote(need.Ref.String()), have.From)
 		}
 	}
 	if len(w.Needs) <= params.MaxObjects { // one too many is enough to tell
@@ -71,15 +72,15 @@ func (p *parser) ungranted(d declared) error {
 	var scopes []string
 	for _, w := range p.env.Workers {
 		if d.bundles == nil || slices.Contains(d.bundles, w.Bundle) {
-			scopes = append(scopes, quote(w.Scope.String()))
+			scopes = append(scopes, faults.Quote(w.Scope.String()))
 		}
 	}
 	slices.Sort(scopes)
 	scopes = slices.Compact(scopes)
 	const advice = "name a secret of a worker's own team or of its whole tenant (team %q), or correct the bundle's tenant_selector"
 	if len(scopes) == 0 {
-		return fmt.Errorf("%s is outside the scope of every worker: there is none; "+advice, quote(d.need.Ref.String()), secretref.WholeTenant)
+		return fmt.Errorf("%s is outside the scope of every worker: there is none; "+advice, faults.Quote(d.need.Ref.String()), secretref.WholeTenant)
 	}
 	return fmt.Errorf("%s is outside the scope of every worker that it is for (%s); "+advice,
-		quote(d.need.Ref.String()), strings.Join(scopes, ", "), secretref.WholeTenant)
+		faults.Quote(d.need.Ref.String()), strings.Join(scopes, ", "), secretref.WholeTenant)
 }

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 )
 
 // slots are upstream's capability slots that bind in packs[]; "messaging" and "extension" have lists of their own.
@@ -29,19 +31,19 @@ func (p *parser) packs(list []node) {
 	seen := make(map[string]bool, len(list))
 	for i, n := range list {
 		at := fmt.Sprintf("packs[%d]", i)
-		o := p.faults.object(at, n, "slot", "kind", "pack_ref", "answers_ref", "answers")
+		o := p.object(at, n, "slot", "kind", "pack_ref", "answers_ref", "answers")
 		slot := o.required("slot")
 		switch {
 		case slot == "":
 		case !slices.Contains(slots, slot):
-			p.faults.addf(at+".slot", "is %s; want one of %s", quote(slot), strings.Join(slots, ", "))
+			p.faults.Addf(at+".slot", "is %s; want one of %s", faults.Quote(slot), strings.Join(slots, ", "))
 		case seen[slot]:
-			p.faults.addf(at+".slot", "%s is bound already; a slot has one pack", quote(slot))
+			p.faults.Addf(at+".slot", "%s is bound already; a slot has one pack", faults.Quote(slot))
 		}
 		seen[slot] = true
 		text := o.required("kind")
 		kind, err := parseDescriptor(text)
-		p.faults.add(at+".kind", err)
+		p.faults.Add(at+".kind", err)
 		o.required("pack_ref")
 		answers, from := p.answers(o)
 		switch slot {
@@ -63,7 +65,7 @@ func parseDescriptor(text string) (kind string, err error) {
 	}
 	parts := descriptor.FindStringSubmatch(text)
 	if parts == nil || !strings.Contains(parts[1], ".") {
-		return "", fmt.Errorf("%s is no pack: want <namespace>.<id>@<version>, such as %s@0.1.0", quote(text), kindVault)
+		return "", fmt.Errorf("%s is no pack: want <namespace>.<id>@<version>, such as %s@0.1.0", faults.Quote(text), kindVault)
 	}
 	return parts[1], nil
 }
@@ -75,7 +77,7 @@ func (p *parser) answers(o object) (answers node, from string) {
 	name := o.filled("answers_ref")
 	switch {
 	case given && name != "":
-		p.faults.addf(o.at("answers"), "stands beside answers_ref; leave one of the two out")
+		p.faults.Addf(o.at("answers"), "stands beside answers_ref; leave one of the two out")
 		return none, ""
 	case given:
 		return inline, o.at("answers")
@@ -84,7 +86,7 @@ func (p *parser) answers(o object) (answers node, from string) {
 	}
 	tree, err := p.readAnswers(name)
 	if err != nil {
-		p.faults.add(o.at("answers_ref"), fmt.Errorf("reading %s: %w", quote(name), err))
+		p.faults.Add(o.at("answers_ref"), fmt.Errorf("reading %s: %w", faults.Quote(name), err))
 		return none, ""
 	}
 	return tree, o.at("answers_ref") + ":" + fileName(name)
@@ -127,6 +129,6 @@ func (p *parser) secretsPack(at, kind, from string, answers node) {
 			p.vaultAnswers(from, answers)
 		}
 	default:
-		p.faults.addf(at+".kind", "secrets cannot come from %s; bind %s or %s", quote(kind), kindDevStore, kindVault)
+		p.faults.Addf(at+".kind", "secrets cannot come from %s; bind %s or %s", faults.Quote(kind), kindDevStore, kindVault)
 	}
 }

@@ -7,12 +7,13 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
 
 // parser walks one manifest. Faults do not stop it.
 type parser struct {
-	faults   *faults
+	faults   *faults.List
 	files    fs.FS
 	env      Environment
 	bundles  map[string]bool // declared; true if a worker runs it
@@ -29,10 +30,10 @@ type declared struct {
 }
 
 func (p *parser) manifest(tree node) {
-	o := p.faults.object("", tree, "schema", "environment", "trust_root", "secrets", "packs", "bundles", "extensions",
+	o := p.object("", tree, "schema", "environment", "trust_root", "secrets", "packs", "bundles", "extensions",
 		"messaging_endpoints", "cluster", "updates", "vault_bootstrap", "sor_units")
 	if schema := o.required("schema"); schema != "" && schema != Schema {
-		p.faults.addf("schema", "is %s; want %s", quote(schema), quote(Schema))
+		p.faults.Addf("schema", "is %s; want %s", faults.Quote(schema), faults.Quote(Schema))
 	}
 	p.environment(o)
 	p.packs(o.list("packs"))
@@ -45,14 +46,14 @@ func (p *parser) manifest(tree node) {
 func (p *parser) environment(manifest object) {
 	n, found := manifest.given("environment")
 	if !found {
-		p.faults.addf("environment", "is missing")
+		p.faults.Addf("environment", "is missing")
 		return
 	}
-	o := p.faults.object("environment", n, "id", "public_base_url", "name", "region", "tenant_org_id", "listen_addr", "gui_enabled",
+	o := p.object("environment", n, "id", "public_base_url", "name", "region", "tenant_org_id", "listen_addr", "gui_enabled",
 		"default_bundle")
 	p.env.ID = o.required("id")
 	if strings.TrimSpace(p.env.ID) != "" {
-		p.faults.add("environment.id", checkID(p.env.ID))
+		p.faults.Add("environment.id", checkID(p.env.ID))
 	}
 	p.env.TenantOrg = o.filled("tenant_org_id")
 	for _, name := range []string{"public_base_url", "name", "region", "default_bundle"} {
@@ -61,7 +62,7 @@ func (p *parser) environment(manifest object) {
 	o.truth("gui_enabled", false)
 	if address := o.text("listen_addr"); address != "" {
 		if _, err := netip.ParseAddrPort(address); err != nil {
-			p.faults.addf("environment.listen_addr", "%s is no address with a port, such as 127.0.0.1:8080", quote(address))
+			p.faults.Addf("environment.listen_addr", "%s is no address with a port, such as 127.0.0.1:8080", faults.Quote(address))
 		}
 	}
 }
@@ -87,24 +88,24 @@ func checkLabel(text string) error {
 		return nil
 	}
 	return fmt.Errorf("%s cannot be a Kubernetes label: want at most 63 of A-Z, a-z, 0-9, '.', '_' and '-', with a letter or digit at each end",
-		quote(text))
+		faults.Quote(text))
 }
 
 // notOurs checks what belongs to the cluster or to Greentic's own tools, and keeps nothing of it.
 func (p *parser) notOurs(o object) {
 	if n, found := o.given("trust_root"); found && (n.kind != kindText || n.text != "bootstrap") {
-		p.faults.addf("trust_root", `is %s; want "bootstrap"`, shown(n))
+		p.faults.Addf("trust_root", `is %s; want "bootstrap"`, shown(n))
 	}
 	if n, found := o.given("cluster"); found {
-		cluster := p.faults.object("cluster", n, "provider", "name", "kubeconfig_context", "load_images")
+		cluster := p.object("cluster", n, "provider", "name", "kubeconfig_context", "load_images")
 		if provider := cluster.required("provider"); provider != "" && provider != "kind" {
-			p.faults.addf("cluster.provider", `is %s; want "kind"`, quote(provider))
+			p.faults.Addf("cluster.provider", `is %s; want "kind"`, faults.Quote(provider))
 		}
 		cluster.required("name")
 		cluster.text("kubeconfig_context")
 		for i, image := range cluster.texts("load_images") {
 			if strings.TrimSpace(image) == "" {
-				p.faults.addf(fmt.Sprintf("cluster.load_images[%d]", i), "is empty")
+				p.faults.Addf(fmt.Sprintf("cluster.load_images[%d]", i), "is empty")
 			}
 		}
 	}
@@ -118,7 +119,7 @@ func (p *parser) updates(manifest object) {
 	if !found {
 		return
 	}
-	o := p.faults.object("updates", n, "plan_endpoint", "trust_did", "enabled", "on_notify", "poll_interval_secs", "push_enabled",
+	o := p.object("updates", n, "plan_endpoint", "trust_did", "enabled", "on_notify", "poll_interval_secs", "push_enabled",
 		"stream_endpoint")
 	for _, name := range []string{"plan_endpoint", "trust_did", "stream_endpoint"} {
 		o.filled(name)
@@ -130,7 +131,7 @@ func (p *parser) updates(manifest object) {
 	switch action := o.text("on_notify"); action {
 	case "", "record-only", "stage", "apply":
 	default:
-		p.faults.addf("updates.on_notify", "is %s; want record-only, stage or apply", quote(action))
+		p.faults.Addf("updates.on_notify", "is %s; want record-only, stage or apply", faults.Quote(action))
 	}
 }
 
@@ -138,17 +139,17 @@ func (p *parser) extensions(list []node) {
 	seen := make(map[[2]string]bool, len(list))
 	for i, n := range list {
 		path := fmt.Sprintf("extensions[%d]", i)
-		o := p.faults.object(path, n, "kind", "pack_ref", "instance_id", "answers_ref")
+		o := p.object(path, n, "kind", "pack_ref", "instance_id", "answers_ref")
 		kind, err := parseDescriptor(o.required("kind"))
-		p.faults.add(path+".kind", err)
+		p.faults.Add(path+".kind", err)
 		o.required("pack_ref")
 		o.text("answers_ref")
 		key := [2]string{kind, o.text("instance_id")}
 		if _, given := o.given("instance_id"); given && !instance.MatchString(key[1]) {
-			p.faults.addf(path+".instance_id", "%s: want one or more of a-z, 0-9 and '-'", quote(key[1]))
+			p.faults.Addf(path+".instance_id", "%s: want one or more of a-z, 0-9 and '-'", faults.Quote(key[1]))
 		}
 		if seen[key] && kind != "" {
-			p.faults.addf(path, "extension %s, instance %s, stands twice; remove one", quote(key[0]), quote(key[1]))
+			p.faults.Addf(path, "extension %s, instance %s, stands twice; remove one", faults.Quote(key[0]), faults.Quote(key[1]))
 		}
 		seen[key] = true
 	}
@@ -160,7 +161,7 @@ func (p *parser) sorUnits(manifest object) {
 	units, _ := manifest.optionalList("sor_units")
 	needed := []string{"unit_id", "sor", "pack_ref", "image", "tenant_id", "answers_ref", "postgres_url_ref", "shared_secret_ref"}
 	for i, n := range units {
-		o := p.faults.object(fmt.Sprintf("sor_units[%d]", i), n, append([]string{"postgres_ca_ref"}, needed...)...)
+		o := p.object(fmt.Sprintf("sor_units[%d]", i), n, append([]string{"postgres_ca_ref"}, needed...)...)
 		for _, name := range needed {
 			o.required(name)
 		}

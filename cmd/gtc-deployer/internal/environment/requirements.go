@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
 
@@ -28,17 +29,17 @@ func (p *parser) requirements(list []Requirements) {
 		r.Name = fileName(r.Name)
 		tree, err := parseDocument(r.Document, MaxRequirements)
 		if err != nil {
-			p.faults.add(r.Name, err)
+			p.faults.Add(r.Name, err)
 			continue
 		}
 		runs, known := p.bundles[r.Bundle]
 		switch {
 		case !known:
-			p.faults.addf(r.Name, "its bundle %s is not in bundles[]", quote(r.Bundle))
+			p.faults.Addf(r.Name, "its bundle %s is not in bundles[]", faults.Quote(r.Bundle))
 		case !runs:
-			p.faults.addf(r.Name, "its bundle %s is archived and has no worker", quote(r.Bundle))
+			p.faults.Addf(r.Name, "its bundle %s is archived and has no worker", faults.Quote(r.Bundle))
 		case tree.kind != kindList:
-			p.faults.addf(r.Name, "is %s; want a list of requirements", tree.kind)
+			p.faults.Addf(r.Name, "is %s; want a list of requirements", tree.kind)
 		default:
 			for i, n := range tree.items {
 				p.requirement(fmt.Sprintf("%s[%d]", r.Name, i), n, r)
@@ -51,7 +52,7 @@ var requirementKey = regexp.MustCompile(`^[A-Za-z0-9._-][A-Za-z0-9._/-]*$`)
 
 // requirement passes over fields that it does not know, as upstream's readers do: the document is a pack's, and packs are newer than we.
 func (p *parser) requirement(at string, n node, r Requirements) {
-	o := p.faults.openObject(at, n)
+	o := p.openObject(at, n)
 	key := o.text("key")
 	if key == "" {
 		key = o.text("name")
@@ -60,14 +61,14 @@ func (p *parser) requirement(at string, n node, r Requirements) {
 	required := o.truth("required", true)
 	team, err := p.requirementTeam(o, scope)
 	if err != nil {
-		p.faults.add(at+".scope", err)
+		p.faults.Add(at+".scope", err)
 		return
 	}
 	if n.kind != kindMap || scope.IsZero() {
 		return // what is wrong has been said
 	}
 	if !requirementKey.MatchString(key) || strings.Contains(key, "..") {
-		p.faults.addf(o.at("key"), "%s is no secret's key: want A-Z, a-z, 0-9, '.', '_', '/' and '-', no '/' in front and no '..'", quote(key))
+		p.faults.Addf(o.at("key"), "%s is no secret's key: want A-Z, a-z, 0-9, '.', '_', '/' and '-', no '/' in front and no '..'", faults.Quote(key))
 		return
 	}
 	need := Need{Optional: !required, From: o.at("key")}
@@ -76,7 +77,7 @@ func (p *parser) requirement(at string, n node, r Requirements) {
 		need.Fallback = team != secretref.WholeTenant
 	}
 	need.Ref, err = secretref.Parse("secret://" + scope.Env() + "/" + scope.Tenant() + "/" + team + "/" + categoryAndName(r.Pack, key))
-	p.faults.add(o.at("key"), err)
+	p.faults.Add(o.at("key"), err)
 	p.declare(need, []string{r.Bundle})
 }
 
@@ -96,18 +97,18 @@ func categoryAndName(pack, key string) string {
 func (p *parser) requirementTeam(o object, scope secretref.Scope) (string, error) {
 	var team string
 	if n, given := o.given("scope"); given {
-		named := p.faults.openObject(o.at("scope"), n)
+		named := p.openObject(o.at("scope"), n)
 		for _, part := range []struct{ name, ours string }{{"env", scope.Env()}, {"tenant", scope.Tenant()}} {
 			if text := named.text(part.name); text != "" && !placeholder(text) && text != part.ours {
-				return "", fmt.Errorf("%s %s is not the bundle's, %s", part.name, quote(text), quote(part.ours))
+				return "", fmt.Errorf("%s %s is not the bundle's, %s", part.name, faults.Quote(text), faults.Quote(part.ours))
 			}
 		}
 		team = named.text("team")
 	}
 	if n, given := o.given("generated"); given {
-		generated := p.faults.openObject(o.at("generated"), n)
+		generated := p.openObject(o.at("generated"), n)
 		if n, given := generated.given("scope"); given {
-			minted := p.faults.openObject(generated.at("scope"), n)
+			minted := p.openObject(generated.at("scope"), n)
 			team = minted.text("team")
 			if strings.EqualFold(minted.text("level"), "tenant") {
 				team = secretref.WholeTenant

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/greenticai/gtc-csi-provider/provider/faults"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
 
@@ -23,18 +24,18 @@ func (p *parser) secrets(manifest object) {
 	if !given {
 		return
 	}
-	o := p.faults.object("vault_bootstrap", n, "deploy", "namespace", "root_token", "image", "seed")
+	o := p.object("vault_bootstrap", n, "deploy", "namespace", "root_token", "image", "seed")
 	if deploy := o.required("deploy"); deploy != "" && deploy != "dev-in-cluster" && deploy != "external" {
-		p.faults.addf("vault_bootstrap.deploy", "is %s; want dev-in-cluster or external", quote(deploy))
+		p.faults.Addf("vault_bootstrap.deploy", "is %s; want dev-in-cluster or external", faults.Quote(deploy))
 	}
 	for _, name := range []string{"namespace", "root_token", "image"} {
 		o.filled(name)
 	}
 	if len(list) > 0 {
-		p.faults.addf("secrets", "stands beside vault_bootstrap; move its entries to vault_bootstrap.seed, which is what reaches Vault")
+		p.faults.Addf("secrets", "stands beside vault_bootstrap; move its entries to vault_bootstrap.seed, which is what reaches Vault")
 	}
 	if p.env.Backend != Vault {
-		p.faults.addf("vault_bootstrap", "secrets do not come from Vault here; bind %s in packs[], slot secrets, or leave it out", kindVault)
+		p.faults.Addf("vault_bootstrap", "secrets do not come from Vault here; bind %s in packs[], slot secrets, or leave it out", kindVault)
 	}
 	p.paths("vault_bootstrap.seed", o.list("seed"))
 }
@@ -42,19 +43,19 @@ func (p *parser) secrets(manifest object) {
 func (p *parser) paths(at string, list []node) {
 	seen := make(map[string]bool, len(list))
 	for i, n := range list {
-		o := p.faults.object(fmt.Sprintf("%s[%d]", at, i), n, "path", "from_env")
+		o := p.object(fmt.Sprintf("%s[%d]", at, i), n, "path", "from_env")
 		o.filled("from_env")
 		path := strings.TrimLeft(o.required("path"), "/")
 		if path == "" {
 			continue
 		}
 		if seen[path] {
-			p.faults.addf(o.at("path"), "%s stands twice; remove one", quote(path))
+			p.faults.Addf(o.at("path"), "%s stands twice; remove one", faults.Quote(path))
 			continue
 		}
 		seen[path] = true
 		ref, err := p.pathReference(path)
-		p.faults.add(o.at("path"), err)
+		p.faults.Add(o.at("path"), err)
 		p.declare(Need{Ref: ref, From: o.at("path")}, nil)
 	}
 }
@@ -64,13 +65,14 @@ func (p *parser) paths(at string, list []node) {
 func (p *parser) pathReference(path string) (secretref.Reference, error) {
 	parts := strings.Split(path, "/")
 	if len(parts) != 4 {
-		return secretref.Reference{}, fmt.Errorf("%s has %d parts; want <tenant>/<team>/<pack>/<name>", quote(path), len(parts))
+		return secretref.Reference{}, fmt.Errorf("%s has %d parts; want <tenant>/<team>/<pack>/<name>", faults.Quote(path), len(parts))
 	}
 	if strings.EqualFold(strings.TrimSpace(parts[1]), "default") {
-		return secretref.Reference{}, fmt.Errorf("%s: the team that means the whole tenant is written %s", quote(path), quote(secretref.WholeTenant))
+		return secretref.Reference{}, fmt.Errorf("%s: the team that means the whole tenant is written %s",
+			faults.Quote(path), faults.Quote(secretref.WholeTenant))
 	}
 	if name := canonicalName(parts[3]); name != parts[3] {
-		return secretref.Reference{}, fmt.Errorf("%s: readers look for the name %s; write that", quote(path), quote(name))
+		return secretref.Reference{}, fmt.Errorf("%s: readers look for the name %s; write that", faults.Quote(path), faults.Quote(name))
 	}
 	if !p.idIsSound() {
 		return secretref.Reference{}, nil
@@ -82,16 +84,16 @@ func (p *parser) endpoints(list []node) {
 	seen := make(map[string]bool, len(list))
 	for i, n := range list {
 		at := fmt.Sprintf("messaging_endpoints[%d]", i)
-		o := p.faults.object(at, n, "name", "provider_type", "links", "welcome_flow", "secret_refs")
+		o := p.object(at, n, "name", "provider_type", "links", "welcome_flow", "secret_refs")
 		name := o.required("name")
 		if seen[name] && name != "" {
-			p.faults.addf(at+".name", "%s stands twice; an endpoint's name is its own", quote(name))
+			p.faults.Addf(at+".name", "%s stands twice; an endpoint's name is its own", faults.Quote(name))
 		}
 		seen[name] = true
 		o.required("provider_type")
 		links := p.links(o)
 		if n, given := o.given("welcome_flow"); given {
-			flow := p.faults.object(at+".welcome_flow", n, "bundle_id", "pack_id", "flow_id")
+			flow := p.object(at+".welcome_flow", n, "bundle_id", "pack_id", "flow_id")
 			for _, name := range []string{"bundle_id", "pack_id", "flow_id"} {
 				flow.required(name)
 			}
@@ -107,14 +109,14 @@ func (p *parser) links(endpoint object) []string {
 	var links []string
 	for i, n := range endpoint.list("links") {
 		at := fmt.Sprintf("%s[%d]", endpoint.at("links"), i)
-		bundle := p.faults.text(at, n)
+		bundle := textAt(p.faults, at, n)
 		_, declared := p.bundles[bundle]
 		switch {
 		case n.kind != kindText:
 		case !declared:
-			p.faults.addf(at, "%s is not in bundles[]; a manifest that is rendered declares every bundle", quote(bundle))
+			p.faults.Addf(at, "%s is not in bundles[]; a manifest that is rendered declares every bundle", faults.Quote(bundle))
 		case slices.Contains(links, bundle):
-			p.faults.addf(at, "%s stands twice; remove one", quote(bundle))
+			p.faults.Addf(at, "%s stands twice; remove one", faults.Quote(bundle))
 		default:
 			links = append(links, bundle)
 		}
@@ -123,16 +125,16 @@ func (p *parser) links(endpoint object) []string {
 }
 
 func (p *parser) endpointSecret(at string, n node, bundles []string) {
-	text := p.faults.text(at, n)
+	text := textAt(p.faults, at, n)
 	if n.kind != kindText {
 		return
 	}
 	ref, err := secretref.Parse(text)
 	switch {
 	case err != nil:
-		p.faults.add(at, err)
+		p.faults.Add(at, err)
 	case p.idIsSound() && ref.Scope().Env() != p.env.ID:
-		p.faults.addf(at, "%s is of environment %s, and this one is %s", quote(text), quote(ref.Scope().Env()), quote(p.env.ID))
+		p.faults.Addf(at, "%s is of environment %s, and this one is %s", faults.Quote(text), faults.Quote(ref.Scope().Env()), faults.Quote(p.env.ID))
 	default:
 		p.declare(Need{Ref: ref, From: at}, bundles)
 	}
@@ -145,7 +147,7 @@ func (p *parser) declare(need Need, bundles []string) {
 	}
 	_, path, _ := strings.Cut(need.Ref.Newest().Key(), "/")
 	if slices.Contains(reserved, path) {
-		p.faults.add(need.From, fmt.Errorf("%s %w", quote(need.Ref.String()), errReserved))
+		p.faults.Add(need.From, fmt.Errorf("%s %w", faults.Quote(need.Ref.String()), errReserved))
 		return
 	}
 	p.declared = append(p.declared, declared{need: need, bundles: bundles})

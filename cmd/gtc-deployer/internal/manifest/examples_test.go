@@ -16,7 +16,6 @@ import (
 	"github.com/greenticai/gtc-csi-provider/cmd/gtc-deployer/internal/manifest"
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
 	"github.com/greenticai/gtc-csi-provider/provider/params"
-	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
 
 //go:generate go test . -run TestExamplesAreRenderedAsTheyAreCommitted -update
@@ -116,12 +115,12 @@ func badges(t *testing.T, objects []unstructured.Unstructured) map[string]badge.
 // claimOf is what the provider would judge: the class on a pod that wears b, with that pod's own token.
 func claimOf(p params.Params, b badge.Badge) badge.Claim {
 	pod := badge.Pod{Namespace: b.Namespace, ServiceAccount: b.ServiceAccount, Name: "worker-0", UID: "6f0c"}
-	references := make([]secretref.Reference, len(p.Objects))
+	asks := make([]badge.Ask, len(p.Objects))
 	for i, object := range p.Objects {
-		references[i] = object.Ref
+		asks[i].Reference = object.Ref
 	}
 	return badge.Claim{
-		Scope: p.Scope, Pod: pod, Audience: "vault", References: references,
+		Scope: p.Scope, Pod: pod, Audience: "vault", Asks: asks,
 		Token: badge.Claims{
 			Subject:   "system:serviceaccount:" + b.Namespace + ":" + b.ServiceAccount,
 			Namespace: b.Namespace, ServiceAccount: b.ServiceAccount, PodName: pod.Name, PodUID: pod.UID,

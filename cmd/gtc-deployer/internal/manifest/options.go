@@ -15,12 +15,15 @@ import (
 // ErrInvalid is every fault of the options, and an environment of which nothing can be rendered.
 var ErrInvalid = errors.New("invalid rendering")
 
-// The images of options that name none. The first two are upstream's.
+// The images of options that name none. The first two are upstream's; the last is what "make image" of a checkout makes.
 const (
 	DefaultWorkerImage = "ghcr.io/greenticai/greentic-start-distroless:latest"
 	DefaultInitImage   = "busybox:1.36.1"
-	DefaultExecImage   = "ghcr.io/greenticai/gtc-csi-provider:latest"
+	DefaultExecImage   = ExecRepository + ":dev"
 )
+
+// ExecRepository is where our image with gtc-exec lies. Its tags are versions without a "v", as the chart's appVersion is.
+const ExecRepository = "ghcr.io/greenticai/gtc-csi-provider"
 
 // DefaultWorkerCommand is the entrypoint of upstream's image (greentic-start, Dockerfile.distroless). gtc-exec takes its place in the pod and
 // has to be told.

@@ -287,6 +287,7 @@ func TestOptionsOfThePods(t *testing.T) {
 				assert.Equal(t, row.want.command, slices.Concat(spec.Containers[0].Command, spec.Containers[0].Args))
 				if row.want.exec != "" {
 					assert.Equal(t, row.want.exec, spec.InitContainers[1].Image)
+					assert.Equal(t, corev1.PullIfNotPresent, spec.InitContainers[1].ImagePullPolicy, "whatever its tag, the node's own is taken")
 				} else {
 					assert.Equal(t, row.want.init, spec.InitContainers[1].Image)
 					assert.Equal(t, "r:1,s", variables(spec.Containers[0])["GREENTIC_OCI_INSECURE_REGISTRIES"])

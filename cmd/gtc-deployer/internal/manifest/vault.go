@@ -71,8 +71,10 @@ func (r *renderer) wearBadge(pod *corev1.PodSpec, w environment.Worker) {
 // fromVault puts the driver's volume into the pod, and gtc-exec before the worker.
 func (r *renderer) fromVault(pod *corev1.PodSpec, w environment.Worker) {
 	pod.InitContainers = append(pod.InitContainers, corev1.Container{
-		Name:            "install-gtc-exec",
-		Image:           first(r.options.ExecImage, DefaultExecImage),
+		Name:  "install-gtc-exec",
+		Image: first(r.options.ExecImage, DefaultExecImage),
+		// Said, because Kubernetes would ask the registry each time for an image that somebody tags "latest", also where a node has it.
+		ImagePullPolicy: corev1.PullIfNotPresent,
 		Command:         []string{execSource, "install", execFolder},
 		SecurityContext: hardened(),
 		VolumeMounts:    []corev1.VolumeMount{{Name: execVolume, MountPath: execFolder}},

@@ -3,6 +3,7 @@ package wiring
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/greenticai/gtc-csi-provider/cmd/gtc-deployer/internal/place"
@@ -38,6 +39,7 @@ const (
 type Role struct {
 	Scope secretref.Scope
 	Kind  Kind
+	Raw   []badge.PathRule // raw paths that the provider's configuration grants; those of them that are the scope's go into its policy
 }
 
 // Name is the name of the role in Vault, and of its policy.
@@ -78,13 +80,13 @@ func (s Spec) check() error {
 	return errors.Join(faults...)
 }
 
-// Policy is the text of r's policy: read on the scope's records and the tenant's, update on transit's decrypt, and for a leased role
-// what keeps its own token and leases alive. No write, no list.
+// Policy is the text of r's policy: read on the scope's records and the tenant's, update on transit's decrypt, for a leased role what
+// keeps its own token and leases alive, and its raw paths. No write else, no list.
 func Policy(p place.Places, r Role) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "# Scope %s. Written by gtc-deployer; `gtc-deployer vault apply` undoes edits.\n", r.Scope)
-	allow := func(path, capability string) {
-		fmt.Fprintf(&text, "path %q {\n  capabilities = [%q]\n}\n", path, capability)
+	allow := func(path string, capabilities ...string) {
+		fmt.Fprintf(&text, "path %q {\n  capabilities = [\"%s\"]\n}\n", path, strings.Join(capabilities, `", "`))
 	}
 	// Neither a scope's segments nor place.Places can hold "*" or "+", so the one star here is the one meant.
 	allow(p.Below(r.Scope)+"*", "read")
@@ -97,7 +99,41 @@ func Policy(p place.Places, r Role) string {
 		allow("auth/token/revoke-self", "update")
 		allow("sys/leases/renew", "update")
 	}
+	for _, path := range r.rawPaths() {
+		allow(path.path, path.capabilities...)
+	}
 	return text.String()
+}
+
+// rawPath is a path of a policy with what it allows.
+type rawPath struct {
+	path         string
+	capabilities []string
+}
+
+// rawPaths are r's raw paths as a policy has them, each once: "+" is any one segment there.
+func (r Role) rawPaths() []rawPath {
+	var paths []rawPath
+	for _, rule := range r.Raw {
+		granted, capability := strings.ReplaceAll(rule.PathFor(r.Scope), "*", "+"), "read"
+		if rule.Write {
+			capability = "update"
+		}
+		at := slices.IndexFunc(paths, func(p rawPath) bool { return p.path == granted })
+		switch {
+		case granted == "":
+		case at < 0:
+			paths = append(paths, rawPath{granted, []string{capability}})
+		case !slices.Contains(paths[at].capabilities, capability):
+			paths[at].capabilities = append(paths[at].capabilities, capability)
+		}
+	}
+	return paths
+}
+
+// NeedsLeases reports whether one of rules gives the scope something that is leased, which only a Leased role carries.
+func NeedsLeases(rules []badge.PathRule, s secretref.Scope) bool {
+	return slices.ContainsFunc(rules, func(r badge.PathRule) bool { return r.Kind == badge.KindLease && r.PathFor(s) != "" })
 }
 
 // role is the whole role as Vault stores it; fields that differ from these are drift.

@@ -20,6 +20,7 @@ import (
 	"github.com/greenticai/gtc-csi-provider/cmd/gtc-deployer/internal/place"
 	"github.com/greenticai/gtc-csi-provider/cmd/gtc-deployer/internal/wiring"
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
+	"github.com/greenticai/gtc-csi-provider/provider/rawpath"
 	"github.com/greenticai/gtc-csi-provider/provider/secret"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
@@ -164,6 +165,43 @@ func TestPolicy(t *testing.T) {
 		text.WriteString(wiring.Policy(s.Places, role) + "\n")
 	}
 	golden(t, "policies.hcl", []byte(text.String()))
+}
+
+func TestPolicyOfRawPaths(t *testing.T) {
+	rule := func(text string, kind badge.Kind, write bool, scopes ...string) badge.PathRule {
+		r := badge.PathRule{Kind: kind, Write: write}
+		var err error
+		r.Pattern, err = rawpath.ParsePattern(text)
+		require.NoError(t, err)
+		for _, text := range scopes {
+			scope, err := badge.ParsePattern(text)
+			require.NoError(t, err)
+			r.Scopes = append(r.Scopes, scope)
+		}
+		return r
+	}
+	rules := []badge.PathRule{
+		rule("database/creds/{role}", badge.KindLease, false, "prod/acme/sales"), rule("pki/issue/{role}", badge.KindCertificate, true),
+		rule("{env}/{tenant}/{team}/kv/*", badge.KindValue, false), rule("pki/issue/{role}", badge.KindValue, false),
+		rule("pki/issue/{role}", badge.KindValue, true), rule("kv/other", badge.KindValue, false, "dev/*/*"),
+	}
+	s := baseline(t)
+	sales, support := secretref.MustParseScope("prod/acme/sales"), secretref.MustParseScope("prod/acme/support")
+	plain := wiring.Policy(s.Places, wiring.Role{Scope: sales, Kind: wiring.Leased})
+	text := wiring.Policy(s.Places, wiring.Role{Scope: sales, Kind: wiring.Leased, Raw: rules})
+	assert.Equal(t, `path "database/creds/gtc.prod.acme.sales" {
+  capabilities = ["read"]
+}
+path "pki/issue/gtc.prod.acme.sales" {
+  capabilities = ["update", "read"]
+}
+path "prod/acme/sales/kv/+" {
+  capabilities = ["read"]
+}
+`, strings.TrimPrefix(text, plain))
+	assert.NotContains(t, wiring.Policy(s.Places, wiring.Role{Scope: support, Raw: rules}), "database/creds")
+	assert.True(t, wiring.NeedsLeases(rules, sales))
+	assert.False(t, wiring.NeedsLeases(rules, support))
 }
 
 func TestInvalidSpecReachesNoVault(t *testing.T) {

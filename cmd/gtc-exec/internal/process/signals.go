@@ -76,3 +76,13 @@ func (s *Signals) Until(parent context.Context) (ctx context.Context, done func(
 		watching.Wait()
 	}
 }
+
+// Send sends sig to the program as if it had come from outside. The error is the cause of ctx's end.
+func (s *Signals) Send(ctx context.Context, sig unix.Signal) error {
+	select {
+	case s.toChild <- sig:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,6 +1,12 @@
 package volume
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
 	"github.com/greenticai/gtc-csi-provider/provider/secret"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 )
@@ -21,4 +27,20 @@ func (s Snapshot) Wipe() {
 	for _, value := range s.values {
 		value.Wipe()
 	}
+}
+
+// Digest tells the contents of snapshots apart: which secrets they hold, and their values. It is made of secrets, so it stays in memory.
+type Digest [sha256.Size]byte
+
+// Digest is that of the values as they are now, so it comes before Wipe.
+func (s Snapshot) Digest() Digest {
+	hash := sha256.New()
+	refs := slices.SortedFunc(maps.Keys(s.values), func(a, b secretref.Reference) int { return strings.Compare(a.String(), b.String()) })
+	for _, ref := range refs {
+		value := s.values[ref]
+		// A reference holds no white space and each value's length is told, so no two snapshots write the same bytes.
+		_, _ = fmt.Fprintf(hash, "%s %d\n", ref, value.Len())
+		_, _ = hash.Write(value.Reveal())
+	}
+	return Digest(hash.Sum(nil))
 }
