@@ -18,10 +18,10 @@ import (
 const batchTime = 2 * time.Minute
 
 // callAll makes one call for each pod, all at once. The requests are made before the clock starts.
-func callAll(ctx context.Context, client v1alpha1.CSIDriverProviderClient, kind stage.Kind, pods []stage.Pod) ([]*v1alpha1.MountResponse, time.Duration, error) {
+func callAll(ctx context.Context, client v1alpha1.CSIDriverProviderClient, class stage.Class, pods []stage.Pod) ([]*v1alpha1.MountResponse, time.Duration, error) {
 	requests := make([]*v1alpha1.MountRequest, len(pods))
 	for i, pod := range pods {
-		request, err := pod.Request(kind)
+		request, err := pod.Request(class)
 		if err != nil {
 			return nil, 0, err
 		}

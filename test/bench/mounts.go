@@ -34,7 +34,7 @@ func newContest(kind stage.Kind) *contest {
 		kind:     kind,
 		one:      figures.Mounts{Kind: string(kind), Pods: 1},
 		many:     figures.Mounts{Kind: string(kind), Pods: crowd},
-		requests: figures.Requests{Kind: string(kind), Want: want},
+		requests: figures.Requests{What: "mounts of " + string(kind), Want: want},
 	}
 }
 
@@ -107,13 +107,7 @@ func (b *bench) contend(ctx context.Context, c *contest, pods int, into *figures
 		into.Provider = append(into.Provider, took)
 		return err
 	}
-	if providerFirst {
-		one, other = other, one
-	}
-	if err := one(); err != nil {
-		return err
-	}
-	return other()
+	return inTurn(providerFirst, one, other)
 }
 
 func (b *bench) byFloor(ctx context.Context, kind stage.Kind, pods []stage.Pod) (time.Duration, error) {
@@ -135,17 +129,15 @@ func (b *bench) byProvider(ctx context.Context, c *contest, pods []stage.Pod) (t
 	if err != nil {
 		return 0, err
 	}
-	answers, took, err := callAll(ctx, mountClient(b.provider), c.kind, pods)
+	class := stage.Class{Kind: c.kind}
+	answers, took, err := callAll(ctx, mountClient(b.provider), class, pods)
 	if err != nil {
 		return 0, fmt.Errorf("mounting by the provider: %w", err)
 	}
-	wrong := make([]error, len(pods))
-	for i, pod := range pods {
-		wrong[i] = pod.Check(c.kind, answers[i])
-	}
+	wrong := checkAll(class, pods, answers)
 	api, apiErr := watch.API()
 	b.result.APIRequests = append(b.result.APIRequests, api...)
-	return took, errors.Join(first(wrong), apiErr, watch.Vault(&c.requests, pods))
+	return took, errors.Join(wrong, apiErr, watch.Vault(&c.requests, pods))
 }
 
 // startEcho starts the echo server with an answer of the provider.
@@ -154,7 +146,7 @@ func (b *bench) startEcho(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	answers, _, err := callAll(ctx, mountClient(b.provider), stage.Plain, pods)
+	answers, _, err := callAll(ctx, mountClient(b.provider), stage.Class{Kind: stage.Plain}, pods)
 	if err != nil {
 		return fmt.Errorf("mounting by the provider: %w", err)
 	}
@@ -162,6 +154,7 @@ func (b *bench) startEcho(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("keeping an answer: %w", err)
 	}
+	b.answer = len(text)
 	if err := os.WriteFile(b.stage.Path("answer"), text, 0o600); err != nil {
 		return fmt.Errorf("keeping an answer: %w", err)
 	}
@@ -177,7 +170,7 @@ func (b *bench) roundOfEcho(ctx context.Context, kind stage.Kind, echo []figures
 	}
 	for i, times := range []int{b.Singles, b.Crowds} {
 		for range times {
-			_, took, err := callAll(ctx, mountClient(b.echo), kind, pods[:echo[i].Calls])
+			_, took, err := callAll(ctx, mountClient(b.echo), stage.Class{Kind: kind}, pods[:echo[i].Calls])
 			if err != nil {
 				return fmt.Errorf("calling the echo server: %w", err)
 			}

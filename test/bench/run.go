@@ -52,6 +52,7 @@ type bench struct {
 	commands commands
 	provider *program.Process
 	echo     *program.Process
+	answer   int // bytes of the echo server's
 	result   figures.Measurements
 }
 
@@ -92,12 +93,18 @@ func (b *bench) measure(ctx context.Context) error {
 	if b.provider, err = program.Start(ctx, b.commands.provider); err != nil {
 		return err
 	}
-	defer b.provider.Kill()
+	defer func() { b.provider.Kill() }()
 	if err := b.startEcho(ctx); err != nil {
 		return err
 	}
 	defer b.echo.Kill()
-	return b.measureMounts(ctx)
+	if err := b.measureMounts(ctx); err != nil {
+		return err
+	}
+	if err := b.measureSessions(ctx); err != nil {
+		return err
+	}
+	return b.measureHeld(ctx)
 }
 
 func (b *bench) report(out io.Writer) error {
@@ -123,6 +130,7 @@ var conditions = []string{
 	"Cold: every mount is a pod's first, with a token that neither Vault nor the API server has seen; no two pods of a batch read the same secret.",
 	"Connections to Vault are equally warm on both sides: each has mounted one batch before the first round, and keeps its connections.",
 	"By turns: floor and provider follow each other in every round, and the one that goes first changes from time to time.",
+	"Refreshes: every pod has logged in before, on both sides, and no two pods of a batch read the same secret.",
 	"Clock: from the first request of a batch to the last answer, by one process that also runs the floor.",
 }
 

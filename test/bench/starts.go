@@ -5,13 +5,22 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/greenticai/gtc-csi-provider/test/bench/internal/figures"
 	"github.com/greenticai/gtc-csi-provider/test/bench/internal/program"
 )
 
 // commands are the servers of a run.
-type commands struct{ provider, echo, empty program.Command }
+type commands struct{ provider, remembering, echo, empty program.Command }
+
+const (
+	// The bench mounts more pods in a second than a node has in a day, and they are gone at once: what ended a quarter of an hour ago on a
+	// node ended 2 s ago here.
+	soonForgotten = 2 * time.Second
+	// Those that are called again must not be forgotten meanwhile, on a busy machine either.
+	podSilence = 15 * time.Second
+)
 
 // module is where the servers come from that are only compared with.
 const module = "github.com/greenticai/gtc-csi-provider/test/bench/"
@@ -22,12 +31,16 @@ func (b *bench) prepare(ctx context.Context) error {
 		return program.Command{Path: path, Args: args, Socket: b.stage.Path(name + ".sock"), Log: b.stage.Path(name + ".log")}
 	}
 	c := &b.commands
-	config := b.stage.Path("config.yaml")
-	if err := os.WriteFile(config, []byte(b.stage.ProviderConfig()), 0o600); err != nil {
-		return fmt.Errorf("writing the provider's configuration: %w", err)
+	for name, silence := range map[string]time.Duration{"forgetful": soonForgotten, "remembering": podSilence} {
+		if err := os.WriteFile(b.stage.Path(name), []byte(b.stage.ProviderConfig(silence)), 0o600); err != nil {
+			return fmt.Errorf("writing the provider's configuration: %w", err)
+		}
 	}
-	c.provider = command("provider", filepath.Join(b.Programs, "gtc-csi-provider"), "--config", config,
-		"--endpoint", b.stage.Path("provider.sock"), "--health-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0")
+	provider := func(config string) program.Command {
+		return command("provider", filepath.Join(b.Programs, "gtc-csi-provider"), "--config", b.stage.Path(config),
+			"--endpoint", b.stage.Path("provider.sock"), "--health-addr", "", "--metrics-addr", "127.0.0.1:0")
+	}
+	c.provider, c.remembering = provider("forgetful"), provider("remembering")
 	c.empty = command("empty", b.stage.Path("emptyserver"), "-socket", b.stage.Path("empty.sock"))
 	c.echo = command("echo", b.stage.Path("echoserver"), "-socket", b.stage.Path("echo.sock"), "-answer", b.stage.Path("answer"))
 	for _, server := range []string{"emptyserver", "echoserver"} {

@@ -7,6 +7,7 @@ package canary
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -25,10 +26,14 @@ type Needle struct {
 	text []byte
 }
 
-// Set is every form of every canary. The zero value finds nothing.
-type Set struct{ needles []Needle }
+// Set is every form of every canary. The zero value finds nothing. A copy is good until something is added to either.
+type Set struct {
+	needles []Needle
+	byHead  map[uint64][]int // indices of needles by their first 8 bytes
+	maybe   []bool           // whether a head with this hash is in byHead
+}
 
-// shortest is the length below which a text is found by chance.
+// shortest is the length below which a text is found by chance. A needle's head has this length.
 const shortest = 8
 
 // Add puts the secret called name into the set, in all its forms. A secret of fewer than 8 bytes is an error: it would be found anywhere.
@@ -40,10 +45,43 @@ func (s *Set) Add(name, secret string) error {
 		if len(form.text) < shortest || slices.ContainsFunc(s.needles, func(n Needle) bool { return bytes.Equal(n.text, form.text) }) {
 			continue
 		}
-		s.needles = append(s.needles, Needle{Name: name, Form: form.Form, text: form.text})
+		s.insert(Needle{Name: name, Form: form.Form, text: form.text})
 	}
 	return nil
 }
+
+// AddAll puts all that other has into the set.
+func (s *Set) AddAll(other Set) {
+	for _, needle := range other.needles {
+		s.insert(needle)
+	}
+}
+
+func (s *Set) insert(needle Needle) {
+	if s.byHead == nil {
+		s.byHead, s.maybe = map[uint64][]int{}, make([]bool, 1<<hashBits)
+	}
+	head := binary.LittleEndian.Uint64(needle.text)
+	s.byHead[head] = append(s.byHead[head], len(s.needles))
+	s.maybe[hash(head)] = true
+	s.needles = append(s.needles, needle)
+}
+
+// Names are the names of the canaries, each once, in the order in which they came.
+func (s Set) Names() []string {
+	var names []string
+	for _, needle := range s.needles {
+		if !slices.Contains(names, needle.Name) {
+			names = append(names, needle.Name)
+		}
+	}
+	return names
+}
+
+const hashBits = 16
+
+// hash is the multiplicative one: the product's high bits depend on every bit of head.
+func hash(head uint64) uint64 { return head * 0x9e3779b97f4a7c15 >> (64 - hashBits) }
 
 func forms(secret []byte) []Needle {
 	found := []Needle{
@@ -76,12 +114,23 @@ func aligned(encoding *base64.Encoding, secret []byte, shift int) []byte {
 	return []byte(text[first:last])
 }
 
-// Find is every needle of the set that text holds.
+// Find is every needle of the set that text holds. It goes through text once, however many needles there are.
 func (s Set) Find(text []byte) []Needle {
+	if len(s.needles) == 0 {
+		return nil
+	}
 	var found []Needle
-	for _, needle := range s.needles {
-		if bytes.Contains(text, needle.text) {
-			found = append(found, needle)
+	seen := map[int]bool{}
+	for ; len(text) >= shortest; text = text[1:] {
+		head := binary.LittleEndian.Uint64(text)
+		if !s.maybe[hash(head)] {
+			continue
+		}
+		for _, i := range s.byHead[head] {
+			if !seen[i] && bytes.HasPrefix(text, s.needles[i].text) {
+				seen[i] = true
+				found = append(found, s.needles[i])
+			}
 		}
 	}
 	return found

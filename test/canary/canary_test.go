@@ -47,6 +47,20 @@ func TestShortSecretsAreRefused(t *testing.T) {
 	assert.ErrorContains(t, set.Add("pin", "1234567"), "7 bytes")
 }
 
+func TestTogether(t *testing.T) {
+	var one, two canary.Set
+	require.NoError(t, one.Add("one", "the first value"))
+	require.NoError(t, two.Add("two", "the first verse"))
+	require.NoError(t, two.Add("two", "another"+secret))
+	assert.Empty(t, canary.Set{}.Find([]byte(secret)), "the zero value finds nothing")
+	assert.Empty(t, one.Find([]byte("the first verse")))
+	one.AddAll(two)
+	assert.Equal(t, []string{"one", "two"}, one.Names())
+	found := one.Find([]byte("the first verse, the first verse and the first value"))
+	require.Len(t, found, 2, "each needle once")
+	assert.Equal(t, []string{"two plain", "one plain"}, []string{found[0].Name + " " + found[0].Form, found[1].Name + " " + found[1].Form})
+}
+
 func TestFindsAcrossChunksAndFiles(t *testing.T) {
 	var set canary.Set
 	require.NoError(t, set.Add("value", secret))

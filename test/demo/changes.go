@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/greenticai/gtc-csi-provider/provider/secret"
+	"github.com/greenticai/gtc-csi-provider/test/demo/internal/laptop"
+	"github.com/greenticai/gtc-csi-provider/test/demo/internal/narrator"
 	"github.com/greenticai/gtc-csi-provider/test/lab"
 )
 
@@ -27,31 +29,31 @@ func (d *demo) rotate(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	if _, err := awaitDigest(ctx, seen, d.secrets[0].value); err != nil {
+	if _, err := awaitDigest(ctx, seen, d.secrets[0].Value); err != nil {
 		return err
 	}
 	old := d.secrets[0]
-	d.secrets[0].value = random("xoxb-")
+	d.secrets[0].Value = laptop.Random("xoxb-")
 	d.past = append(d.past, old) // it must not be found anywhere either
-	if err := d.deployer(ctx, d.secrets[0].value.Reveal(), "secrets", "put", rotated.String(), "--stdin", "--environment", d.environment()); err != nil {
+	if err := d.deployer(ctx, d.secrets[0].Value.Reveal(), "secrets", "put", laptop.Rotated.String(), "--stdin", "--environment", d.environment()); err != nil {
 		return err
 	}
 	began := time.Now()
 	if err := w.volume.Publish(ctx); err != nil {
 		return err
 	}
-	line, err := awaitDigest(ctx, seen, d.secrets[0].value)
+	line, err := awaitDigest(ctx, seen, d.secrets[0].Value)
 	if err != nil {
 		return err
 	}
-	took := rounded(time.Since(began))
-	d.say("the driver's next republish, and %s later the worker tells, without a restart:\n%s", took, line)
-	d.measure("from the republish to a worker that has read the new value: %s (it looks every 100 ms)", took)
+	took := narrator.Rounded(time.Since(began))
+	d.Say("the driver's next republish, and %s later the worker tells, without a restart:\n%s", took, line)
+	d.Measure("from the republish to a worker that has read the new value: %s (it looks every 100 ms)", took)
 	lines, err := w.run(ctx, filepath.Join(d.lab.Dir(), "worker"))
 	if err != nil {
 		return err
 	}
-	d.say("and the worker behind gtc-exec, started again, has it in its dev-store file")
+	d.Say("and the worker behind gtc-exec, started again, has it in its dev-store file")
 	return d.digestsHold(w, lines)
 }
 
@@ -69,7 +71,7 @@ func (d *demo) watch(ctx context.Context, w *worker) (lines <-chan string, stop 
 	ctx, cancel := context.WithCancel(ctx)
 	c := w.container()
 	command, err := w.sandbox.command(ctx, c, filepath.Join(d.lab.Dir(), "worker"), standInPath,
-		standInPath, "-watch", "files", "/var/run/greentic/secrets", rotated.Path())
+		standInPath, "-watch", "files", "/var/run/greentic/secrets", laptop.Rotated.Path())
 	if err != nil {
 		cancel()
 		return nil, nil, err
@@ -134,7 +136,7 @@ func (d *demo) claimForeignScope(ctx context.Context) error {
 	for _, v := range deployment.Spec.Template.Spec.Volumes {
 		if v.CSI != nil {
 			v.CSI.VolumeAttributes["scope"] = "prod/acme/sales"
-			v.CSI.VolumeAttributes["objects"] = "- ref: " + rotated.String()
+			v.CSI.VolumeAttributes["objects"] = "- ref: " + laptop.Rotated.String()
 		}
 	}
 	curious, err := d.newWorker(ctx, *deployment)
@@ -159,25 +161,7 @@ func (d *demo) claimForeignScope(ctx context.Context) error {
 	if asked := lab.CountAudit(entries); asked.Total() != 0 {
 		return fmt.Errorf("vault was asked %d times for a pod that is not admitted", asked.Total())
 	}
-	d.say("refused, and Vault has heard nothing. Its owner reads in the pod's events:")
-	d.say("%s", wrapped(events.Items[0].Message, 132))
+	d.Say("refused, and Vault has heard nothing. Its owner reads in the pod's events:")
+	d.Say("%s", narrator.Wrapped(events.Items[0].Message, 132))
 	return nil
-}
-
-func wrapped(text string, width int) string {
-	var lines strings.Builder
-	length := 0
-	for word := range strings.FieldsSeq(text) {
-		if length > 0 && length+1+len(word) > width {
-			lines.WriteString("\n")
-			length = 0
-		}
-		if length > 0 {
-			lines.WriteString(" ")
-			length++
-		}
-		lines.WriteString(word)
-		length += len(word)
-	}
-	return lines.String()
 }

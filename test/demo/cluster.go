@@ -10,11 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/greenticai/gtc-csi-provider/test/demo/internal/narrator"
 	"github.com/greenticai/gtc-csi-provider/test/lab"
 )
 
 func (d *demo) startLab(ctx context.Context) (err error) {
-	versions, err := lab.Build(ctx, d.out)
+	versions, err := lab.Build(ctx, d.Out)
 	if err != nil {
 		return err
 	}
@@ -22,9 +23,9 @@ func (d *demo) startLab(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.say("etcd %s, kube-apiserver %s, Vault %s, Secrets Store CSI driver %s: ready after %s",
-		versions.Etcd, versions.Kubernetes, versions.Vault, versions.Driver, rounded(d.lab.ReadyAfter()))
-	d.measure("the lab's start, built before: %s", rounded(d.lab.ReadyAfter()))
+	d.Say("etcd %s, kube-apiserver %s, Vault %s, Secrets Store CSI driver %s: ready after %s",
+		versions.Etcd, versions.Kubernetes, versions.Vault, versions.Driver, narrator.Rounded(d.lab.ReadyAfter()))
+	d.Measure("the lab's start, built before: %s", narrator.Rounded(d.lab.ReadyAfter()))
 	return nil
 }
 
@@ -44,7 +45,7 @@ func (d *demo) wireVault(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.say("and once more:")
+	d.Say("and once more:")
 	if err := d.deployer(ctx, nil, apply...); err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (d *demo) wireVault(ctx context.Context) error {
 			return fmt.Errorf("the second run wrote: %s %s", e.Operation, e.Path)
 		}
 	}
-	d.say("Vault's audit log: the second run wrote nothing")
+	d.Say("Vault's audit log: the second run wrote nothing")
 	return nil
 }
 
@@ -105,7 +106,7 @@ func (d *demo) applyManifests(ctx context.Context) error {
 			}
 		}
 	}
-	d.say("applied %d namespaces, %d ServiceAccounts, %d SecretProviderClasses, %d Deployments, no Secret",
+	d.Say("applied %d namespaces, %d ServiceAccounts, %d SecretProviderClasses, %d Deployments, no Secret",
 		kinds["Namespace"], kinds["ServiceAccount"], kinds["SecretProviderClass"], kinds["Deployment"])
 	return nil
 }
@@ -125,8 +126,8 @@ func (d *demo) deployer(ctx context.Context, stdin []byte, args ...string) error
 	command.Env = append(d.lab.Environment(), "VAULT_ADDR="+d.lab.VaultAddr(), "VAULT_TOKEN="+token)
 	command.Stdin = bytes.NewReader(stdin)
 	output, err := command.CombinedOutput()
-	d.say("$ gtc-deployer %s", strings.Join(d.short(args), " "))
-	d.say("%s", output)
+	d.Say("$ gtc-deployer %s", strings.Join(d.short(args), " "))
+	d.Say("%s", output)
 	return err
 }
 
@@ -140,8 +141,4 @@ func (d *demo) short(args []string) []string {
 		short[i] = arg
 	}
 	return short
-}
-
-func (d *demo) measure(format string, args ...any) {
-	d.measured = append(d.measured, fmt.Sprintf(format, args...))
 }

@@ -15,6 +15,8 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/greenticai/gtc-csi-provider/test/demo/internal/laptop"
+	"github.com/greenticai/gtc-csi-provider/test/demo/internal/narrator"
 	"github.com/greenticai/gtc-csi-provider/test/lab"
 )
 
@@ -44,14 +46,13 @@ type options struct {
 // demo is what the steps hand on to each other.
 type demo struct {
 	options
-	*narrator
+	*narrator.Narrator
 	lab      *lab.Lab
-	secrets  []laptopSecret
-	past     []laptopSecret // values that were rotated away
-	devStore string         // the laptop's secret file
+	secrets  []laptop.Secret
+	past     []laptop.Secret // values that were rotated away
+	devStore string          // the laptop's secret file
 	provider *lab.Process
 	workers  []*worker
-	measured []string
 }
 
 // Run tells the story on out.
@@ -61,25 +62,25 @@ func Run(ctx context.Context, out io.Writer, o options) (err error) {
 			return err
 		}
 	}
-	d := &demo{options: o, narrator: &narrator{out: out}}
+	d := &demo{options: o, Narrator: &narrator.Narrator{Out: out}}
 	defer func() {
 		if d.lab != nil {
 			err = errors.Join(err, d.lab.Close())
 		}
 	}()
-	if err := d.tell(ctx,
-		step{"The lab: real servers as plain processes", d.startLab},
-		step{"A laptop's secret file, as Greentic writes it", d.writeDevStore},
-		step{"Wire Vault: a role and a policy for each team", d.wireVault},
-		step{"Import the laptop's file into Vault", d.importSecrets},
-		step{"Render the example environment and apply it", d.applyManifests},
-		step{"Start the provider", d.startProvider},
-		step{"Start the workers' pods: the driver mounts their volumes", d.mountVolumes},
-		step{"Run each worker behind gtc-exec, as its pod says", d.runWorkers},
-		step{"Rotate a secret while a worker watches", d.rotate},
-		step{"A pod of one team claims the other team's scope", d.claimForeignScope},
-		step{"Search the cluster for the values", d.searchCluster},
-		step{"What was measured", d.report},
+	if err := d.Tell(ctx,
+		narrator.Step{Title: "The lab: real servers as plain processes", Do: d.startLab},
+		narrator.Step{Title: "A laptop's secret file, as Greentic writes it", Do: d.writeDevStore},
+		narrator.Step{Title: "Wire Vault: a role and a policy for each team", Do: d.wireVault},
+		narrator.Step{Title: "Import the laptop's file into Vault", Do: d.importSecrets},
+		narrator.Step{Title: "Render the example environment and apply it", Do: d.applyManifests},
+		narrator.Step{Title: "Start the provider", Do: d.startProvider},
+		narrator.Step{Title: "Start the workers' pods: the driver mounts their volumes", Do: d.mountVolumes},
+		narrator.Step{Title: "Run each worker behind gtc-exec, as its pod says", Do: d.runWorkers},
+		narrator.Step{Title: "Rotate a secret while a worker watches", Do: d.rotate},
+		narrator.Step{Title: "A pod of one team claims the other team's scope", Do: d.claimForeignScope},
+		narrator.Step{Title: "Search the cluster for the values", Do: d.searchCluster},
+		narrator.Step{Title: "What was measured", Do: d.report},
 	); err != nil {
 		return err
 	}

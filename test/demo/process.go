@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/greenticai/gtc-csi-provider/test/demo/internal/narrator"
 	"github.com/greenticai/gtc-csi-provider/test/lab"
 )
 
@@ -22,6 +23,7 @@ vaults:
 - name: default
   addresses: [%q]
   audience: vault
+refresh: {interval: always} # so that the rotation is seen at the next republish, and not up to 5 minutes later
 `
 
 func (d *demo) startProvider(ctx context.Context) error {
@@ -40,9 +42,9 @@ func (d *demo) startProvider(ctx context.Context) error {
 	if err := serving(ctx, socket, process); err != nil {
 		return err
 	}
-	ready := rounded(time.Since(began))
-	d.say("serves %s after %s", filepath.Base(socket), ready)
-	d.measure("the provider's start to a served socket: %s", ready)
+	ready := narrator.Rounded(time.Since(began))
+	d.Say("serves %s after %s", filepath.Base(socket), ready)
+	d.Measure("the provider's start to a served socket: %s", ready)
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/greenticai/gtc-csi-provider/test/canary"
+	"github.com/greenticai/gtc-csi-provider/test/demo/internal/laptop"
 	"github.com/greenticai/gtc-csi-provider/test/lab"
 )
 
@@ -26,7 +27,7 @@ func (d *demo) searchCluster(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	planted := random("decoy-").RevealString()
+	planted := laptop.Random("decoy-").RevealString()
 	if err := set.Add(decoy, planted); err != nil {
 		return err
 	}
@@ -110,9 +111,9 @@ func (d *demo) verdict(found []string, planted bool, format string, args ...any)
 	case planted && decoys == 0:
 		return fmt.Errorf("%s: the planted decoy was not found, so the search proves nothing", what)
 	case planted:
-		d.say("%s: the planted decoy is found, none of the %d values is", what, len(d.secrets)+len(d.past))
+		d.Say("%s: the planted decoy is found, none of the %d values is", what, len(d.secrets)+len(d.past))
 	default:
-		d.say("%s: none of the %d values is found", what, len(d.secrets)+len(d.past))
+		d.Say("%s: none of the %d values is found", what, len(d.secrets)+len(d.past))
 	}
 	return nil
 }
@@ -136,26 +137,26 @@ func (d *demo) report(context.Context) error {
 	}
 	for line := range strings.Lines(string(status)) {
 		if resident, found := strings.CutPrefix(line, "VmRSS:"); found {
-			d.measure("the provider's resident memory: %s", strings.TrimSpace(resident))
+			d.Measure("the provider's resident memory: %s", strings.TrimSpace(resident))
 		}
 	}
 	program, err := os.Stat(d.program("gtc-csi-provider"))
 	if err != nil {
 		return err
 	}
-	d.measure("the provider's program: %.1f MB", float64(program.Size())/1e6)
-	d.measure("requests at the API server in somebody's own name: %d; with a pod's token or with none: 0", len(entries))
-	d.say("%s", strings.Join(d.measured, "\n"))
+	d.Measure("the provider's program: %.1f MB", float64(program.Size())/1e6)
+	d.Measure("requests at the API server in somebody's own name: %d; with a pod's token or with none: 0", len(entries))
+	d.Measured()
 	return nil
 }
 
 // lookAround says what a person can do while everything is up.
 func (d *demo) lookAround() {
-	fmt.Fprintf(d.out, "\nEverything is still up, until Ctrl-C. To look around:\n")
-	d.say("the API server    %s  (kubectl --kubeconfig %s get pods,secretproviderclasses -A)", d.lab.KubernetesHost(), d.lab.Kubeconfig())
-	d.say("Vault             %s  (its root token is in %s)", d.lab.VaultAddr(), filepath.Join(d.lab.Dir(), "vault", "init.token"))
+	fmt.Fprintf(d.Out, "\nEverything is still up, until Ctrl-C. To look around:\n")
+	d.Say("the API server    %s  (kubectl --kubeconfig %s get pods,secretproviderclasses -A)", d.lab.KubernetesHost(), d.lab.Kubeconfig())
+	d.Say("Vault             %s  (its root token is in %s)", d.lab.VaultAddr(), filepath.Join(d.lab.Dir(), "vault", "init.token"))
 	for _, w := range d.workers {
-		d.say("a volume          %s", w.volume.Path())
+		d.Say("a volume          %s", w.volume.Path())
 	}
-	d.say("logs              %s", filepath.Join(d.lab.Dir(), "logs"))
+	d.Say("logs              %s", filepath.Join(d.lab.Dir(), "logs"))
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/greenticai/gtc-csi-provider/test/demo/internal/laptop"
+	"github.com/greenticai/gtc-csi-provider/test/demo/internal/narrator"
 	"github.com/greenticai/gtc-csi-provider/test/lab"
 )
 
@@ -46,7 +47,7 @@ func (d *demo) mountVolumes(ctx context.Context) error {
 		if err := w.volume.Publish(ctx); err != nil {
 			return err
 		}
-		took := rounded(time.Since(began))
+		took := narrator.Rounded(time.Since(began))
 		entries, err := d.lab.AuditSince(mark)
 		if err != nil {
 			return err
@@ -56,8 +57,8 @@ func (d *demo) mountVolumes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.say("%s/%s: %s, %d login + %d reads + %d transit call at Vault", w.pod.Namespace, w.pod.Name, took, asked.Logins, asked.Reads, asked.Decrypts)
-		d.measure("mounting %s: %s, of it the provider %s (the driver's first mount starts its caches)", w.pod.Name, took, share)
+		d.Say("%s/%s: %s, %d login + %d reads + %d transit call at Vault", w.pod.Namespace, w.pod.Name, took, asked.Logins, asked.Reads, asked.Decrypts)
+		d.Measure("mounting %s: %s, of it the provider %s (the driver's first mount starts its caches)", w.pod.Name, took, share)
 		if err := d.show(w); err != nil {
 			return err
 		}
@@ -82,7 +83,7 @@ func (d *demo) providersShare(pod *corev1.Pod) (time.Duration, error) {
 			Duration time.Duration `json:"duration"`
 		}
 		if json.Unmarshal(line, &mounted) == nil && mounted.Message == "mounted" && mounted.Pod == pod.Namespace+"/"+pod.Name {
-			return rounded(mounted.Duration), nil
+			return narrator.Rounded(mounted.Duration), nil
 		}
 	}
 	return 0, fmt.Errorf("the provider's log has no mount of %s", pod.Name)
@@ -118,16 +119,16 @@ func (d *demo) show(w *worker) error {
 		if err != nil {
 			return err
 		}
-		var known *laptopSecret
+		var known *laptop.Secret
 		for i, s := range d.secrets {
-			if s.ref.Path() == file.Path && string(s.value.Reveal()) == string(contents) {
+			if s.Ref.Path() == file.Path && string(s.Value.Reveal()) == string(contents) {
 				known = &d.secrets[i]
 			}
 		}
 		if known == nil {
 			return fmt.Errorf("%s is not what the laptop's file has", file.Path)
 		}
-		d.say("  %v %-52s %s", file.Mode, file.Path, d.shown(known.value))
+		d.Say("  %v %-52s %s", file.Mode, file.Path, d.shown(known.Value))
 	}
 	if len(files) != 4 {
 		return fmt.Errorf("%d files where the worker needs four", len(files))
@@ -142,7 +143,7 @@ func (d *demo) runWorkers(ctx context.Context) error {
 	if output, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the stand-in for the worker: %w: %s", err, output)
 	}
-	d.say("a stand-in for the worker opens, locks and decrypts its dev-store file as Greentic's own reader does, and tells digests")
+	d.Say("a stand-in for the worker opens, locks and decrypts its dev-store file as Greentic's own reader does, and tells digests")
 	for _, w := range d.workers {
 		if err := w.installExec(ctx, d.program("gtc-exec")); err != nil {
 			return err
@@ -151,8 +152,8 @@ func (d *demo) runWorkers(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.say("%s, %s %s … -- %s:", w.pod.Name, w.container().Command[0], w.container().Command[1], standInPath)
-		d.say("%s", lines)
+		d.Say("%s, %s %s … -- %s:", w.pod.Name, w.container().Command[0], w.container().Command[1], standInPath)
+		d.Say("%s", lines)
 		if err := d.digestsHold(w, lines); err != nil {
 			return err
 		}
@@ -199,10 +200,8 @@ func (w *worker) run(ctx context.Context, standIn string) (string, error) {
 func (d *demo) digestsHold(w *worker, lines string) error {
 	team := strings.Split(w.deployment.Annotations["greentic.ai/scope"], "/")[2]
 	for _, s := range d.secrets {
-		digest := fmt.Sprintf("%x", sha256.Sum256(s.value.Reveal()))
-		own := s.ref.Scope().Team() == team || s.ref.Scope().Team() == "_"
-		if own != strings.Contains(lines, digest) {
-			return fmt.Errorf("worker %s: %s is read: %t, and it is the worker's: %t", w.pod.Name, s.ref, !own, own)
+		if err := s.ToldBy(team, lines); err != nil {
+			return err
 		}
 	}
 	return nil

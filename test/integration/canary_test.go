@@ -240,6 +240,10 @@ func (c *cage) fail(t *testing.T) {
 // crash ends the provider with a dump of all that it is doing, in the middle of a mount that holds secrets.
 func (c *cage) crash(t *testing.T) {
 	c.heard(c.provider.scrape(t))
+	_, sessions, err := get(t.Context(), c.provider.health+"/debug/sessions")
+	require.NoError(t, err)
+	require.Contains(t, sessions, `"uid"`)
+	c.heard(sessions)
 	_, driver, err := get(t.Context(), c.world.DriverMetrics())
 	require.NoError(t, err)
 	c.heard(driver)

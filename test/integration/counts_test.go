@@ -18,7 +18,7 @@ import (
 func TestRequestsOfAMount(t *testing.T) {
 	t.Parallel()
 	w, env := production(t)
-	provider := w.startProvider(t, w.configOf())
+	provider := w.startProvider(t, w.configOf().refreshing(refresh{}))
 	category := unique("counts")
 	records, plain, twice := "", "", ""
 	for _, name := range []string{"a", "b", "c"} {
@@ -42,14 +42,14 @@ func TestRequestsOfAMount(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := class{provider: provider.name, scope: env.sales, objects: row.objects}
-			volume := w.pod(t, env.sales, c.apply(t, w))
+			// As the kubelet of a real node keeps a pod's token; a new one would have to be shown to Vault.
+			volume := w.CachingKubelet().VolumesOf(w.pod(t, env.sales, c.apply(t, w)).Pod())[0]
 			mark, err := w.AuditMark()
 			require.NoError(t, err)
 			require.NoError(t, volume.Publish(t.Context()))
 			assert.Equal(t, row.want, lab.CountAudit(w.askedFor(t, mark, volume)))
 			require.NoError(t, volume.Publish(t.Context()), "a republish")
-			assert.Equal(t, lab.AuditCount{Logins: 2 * row.want.Logins, Reads: 2 * row.want.Reads, Decrypts: 2 * row.want.Decrypts},
-				lab.CountAudit(w.askedFor(t, mark, volume)))
+			assert.Equal(t, row.want, lab.CountAudit(w.askedFor(t, mark, volume)), "which costs nothing")
 		})
 	}
 }

@@ -39,19 +39,54 @@ type config struct {
 	APIVersion string       `json:"apiVersion"`
 	Kind       string       `json:"kind"`
 	Vaults     []connection `json:"vaults"`
+	Refresh    refresh      `json:"refresh"`
+	RawPaths   []rawPath    `json:"rawPaths,omitempty"`
 }
 
-// configOf is a configuration with these connections; without any, with the lab's Vault alone.
+// rawPath is one of a ProviderConfig's rawPaths.
+type rawPath struct {
+	Path   string   `json:"path"`
+	Kind   string   `json:"kind,omitempty"`
+	Method string   `json:"method,omitempty"`
+	Args   []string `json:"args,omitempty"`
+	Scopes []string `json:"scopes,omitempty"`
+}
+
+// granting is c with raw paths.
+func (c config) granting(paths ...rawPath) config {
+	c.RawPaths = paths
+	return c
+}
+
+// refresh is the part of a ProviderConfig about volumes that are mounted already. What is empty has its default.
+type refresh struct {
+	Interval   string `json:"interval,omitempty"`
+	Minimum    string `json:"minimum,omitempty"`
+	MaxStale   string `json:"maxStale,omitempty"`
+	PodSilence string `json:"podSilence,omitempty"`
+	OnDenied   string `json:"onDenied,omitempty"`
+	// NoRepublish is that the driver never asks again.
+	NoRepublish bool `json:"noRepublish,omitempty"`
+}
+
+// configOf is a configuration with these connections; without any, with the lab's Vault alone. Each call of the driver asks Vault, so that a test
+// of something else need not wait; sessions_test.go has the usual budget.
 func (w *world) configOf(vaults ...connection) config {
 	if len(vaults) == 0 {
 		vaults = []connection{w.toVault(w.VaultAddr())}
 	}
-	return config{APIVersion: "greentic.ai/v1alpha1", Kind: "ProviderConfig", Vaults: vaults}
+	return config{APIVersion: "greentic.ai/v1alpha1", Kind: "ProviderConfig", Vaults: vaults, Refresh: refresh{Interval: "always"}}
 }
 
 // toVault is the default connection, to Vault or to what stands before it.
 func (w *world) toVault(address string) connection {
 	return connection{Name: "default", Addresses: []string{address}, Audience: "vault"}
+}
+
+// refreshing is c with other words about refreshes.
+func (c config) refreshing(r refresh) config {
+	c.Refresh = r
+	return c
 }
 
 func (c config) write(file string) error {

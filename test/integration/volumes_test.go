@@ -23,12 +23,13 @@ type class struct {
 	scope    secretref.Scope // also says in which namespace the class is
 	vault    string
 	objects  string // YAML
+	refresh  string
 }
 
 // parameters are those of the class.
 func (c class) parameters() map[string]string {
 	parameters := map[string]string{}
-	for name, value := range map[string]string{"scope": c.scope.String(), "vault": c.vault, "objects": c.objects} {
+	for name, value := range map[string]string{"scope": c.scope.String(), "vault": c.vault, "objects": c.objects, "refreshInterval": c.refresh} {
 		if value != "" {
 			parameters[name] = value
 		}

@@ -122,7 +122,11 @@ func TestWall1(t *testing.T) {
 			if row.code == codes.OK {
 				require.NoError(t, err)
 				assert.Equal(t, "sales' own", string(response.GetFiles()[0].GetContents()))
-				assert.Len(t, front.requests(), before+3, "a login, a read, a decryption")
+				var asked []string
+				for _, request := range front.requests()[before:] {
+					asked = append(asked, request.kind())
+				}
+				assert.Subset(t, asked, []string{"read", "decrypt"}, "and a login, where Vault was not shown this token before")
 				return
 			}
 			requireRefused(t, err, row.code, row.says)

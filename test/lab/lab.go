@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/greenticai/gtc-csi-provider/test/certificate"
 	"github.com/greenticai/gtc-csi-provider/test/lab/internal/process"
 )
 
@@ -62,7 +63,7 @@ type Lab struct {
 
 	signingKey *rsa.PrivateKey // of ServiceAccount tokens
 	secrets    apiSecrets
-	vaultCert  vaultCertificate
+	vaultCert  certificate.Pair
 	clients    clients
 
 	reviewerToken string

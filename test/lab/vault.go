@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	vaultapi "github.com/hashicorp/vault/api"
+
+	"github.com/greenticai/gtc-csi-provider/test/certificate"
 )
 
 // prepareVault makes Vault's certificate, if it is to have one.
@@ -20,15 +22,15 @@ func (l *Lab) prepareVault() error {
 	if !l.options.VaultTLS {
 		return nil
 	}
-	cert, err := newVaultCertificate()
+	cert, err := certificate.New("gtc-lab vault", "127.0.0.1", "localhost")
 	if err != nil {
 		return err
 	}
 	l.vaultCert = cert
 	return errors.Join(
-		os.WriteFile(l.path("vault", "tls.crt"), cert.cert, 0o600),
-		os.WriteFile(l.path("vault", "tls.key"), cert.key, 0o600),
-		os.WriteFile(l.path("vault", "ca.crt"), cert.ca, 0o600),
+		os.WriteFile(l.path("vault", "tls.crt"), cert.Cert, 0o600),
+		os.WriteFile(l.path("vault", "tls.key"), cert.Key, 0o600),
+		os.WriteFile(l.path("vault", "ca.crt"), cert.CA, 0o600),
 	)
 }
 
@@ -118,7 +120,7 @@ func (l *Lab) VaultAddr() string {
 }
 
 // VaultCAPEM verifies Vault's certificate. It is nil without Options.VaultTLS.
-func (l *Lab) VaultCAPEM() []byte { return l.vaultCert.ca }
+func (l *Lab) VaultCAPEM() []byte { return l.vaultCert.CA }
 
 // VaultToken is Vault's root token.
 func (l *Lab) VaultToken() (string, error) {

@@ -24,6 +24,7 @@ const file = "../../README.md"
 // generated is every generated table of README.md by the name in its markers, "<!-- NAME:begin -->" and "<!-- NAME:end -->".
 var generated = map[string]func() string{
 	"parameters": parameters,
+	"metrics":    metrics,
 }
 
 func parameters() string {
@@ -93,7 +94,7 @@ func providerSource(t *testing.T) string {
 }
 
 func TestCommandsExist(t *testing.T) {
-	targets := regexp.MustCompile("(?m)(?:^|`|[A-Z]=1 )make ([a-z-]+)").FindAllStringSubmatch(read(t), -1)
+	targets := regexp.MustCompile("(?m)(?:^|`|[A-Z]=1 )make ([a-z0-9-]+)").FindAllStringSubmatch(read(t), -1)
 	require.NotEmpty(t, targets)
 	for _, target := range targets {
 		command := exec.CommandContext(t.Context(), "make", "--dry-run", target[1])

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 )
@@ -76,13 +77,19 @@ func watch(ctx context.Context, source source, told report, out io.Writer) error
 	}
 }
 
+// listenVariable is where Greentic's runtime looks for the address that it listens on; in a pod it is 0.0.0.0.
+const listenVariable = "GREENTIC_GATEWAY_LISTEN_ADDR"
+
 func serve(ctx context.Context, address string, source source, out io.Writer) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil || !net.ParseIP(host).IsLoopback() {
-		return fmt.Errorf("%q is no loopback address with a port", address)
+	host, port, err := net.SplitHostPort(address)
+	switch {
+	case err == nil && host == "" && os.Getenv(listenVariable) != "":
+		host = os.Getenv(listenVariable)
+	case err != nil || !net.ParseIP(host).IsLoopback():
+		return fmt.Errorf("%q is no loopback address with a port, and %s names no other", address, listenVariable)
 	}
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", address)
+	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(host, port))
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"sync"
+	"syscall"
 
 	"github.com/greenticai/gtc-csi-provider/test/upstreamreader"
 )
@@ -57,6 +60,24 @@ func devStore(uris []string) (map[string][]byte, error) {
 		}
 	}
 	return secrets, nil
+}
+
+// onHangup is a source that reads once, and then only after a SIGHUP, until stop.
+func onHangup(read source) (known source, stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	var mu sync.Mutex // guards what follows
+	secrets, err := read()
+	return func() (map[string][]byte, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		select {
+		case <-hangups:
+			secrets, err = read()
+		default:
+		}
+		return secrets, err
+	}, func() { signal.Stop(hangups) }
 }
 
 // files reads below the folder that "..data" names at this moment. The folder can be removed by a rotation while it is read; then the

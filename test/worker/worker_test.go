@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -92,11 +93,39 @@ func TestItTellsWhatItLacks(t *testing.T) {
 		{[]string{"variables", "SLACK"}, `variable "SLACK" is not set`},
 		{[]string{"dev-store", "secrets://prod/acme/_/openai/api_key"}, "secret not found"},
 		{[]string{"-serve", "0.0.0.0:0", "dev-store"}, "is no loopback address"},
+		{[]string{"-serve", ":0", "dev-store"}, "is no loopback address"},
 	} {
 		_, stderr, err := run(t, []string{store}, worker, row.args...)
 		require.Error(t, err, row.args)
 		assert.Contains(t, stderr, row.message)
 	}
+}
+
+func TestItReadsAgainOnHangup(t *testing.T) {
+	t.Parallel()
+	folder := write(t, t.TempDir(), map[string]string{"token": "one"})
+	next, cmd := started(t, nil, worker, "-reload", "-watch", "-serve", "127.0.0.1:0", "files", folder, "token")
+	assert.Equal(t, line("token", "one"), next())
+	address := strings.TrimSpace(strings.TrimPrefix(next(), "listening on "))
+	write(t, folder, map[string]string{"token": canary})
+	assert.Equal(t, line("token", "one"), get(t, address), "nobody has told it")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))
+	assert.Equal(t, line("token", canary), next())
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait())
+}
+
+func TestItListensWhereAPodSays(t *testing.T) {
+	t.Parallel()
+	folder := write(t, t.TempDir(), map[string]string{"token": canary})
+	next, cmd := started(t, []string{"GREENTIC_GATEWAY_LISTEN_ADDR=0.0.0.0"}, worker, "-serve", ":0", "files", folder, "token")
+	assert.Equal(t, line("token", canary), next())
+	address := strings.TrimSpace(strings.TrimPrefix(next(), "listening on http://"))
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	assert.Equal(t, line("token", canary), get(t, "http://127.0.0.1:"+port+"/healthz"))
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait())
 }
 
 func TestItSeesARotationOfItsFiles(t *testing.T) {

@@ -14,6 +14,12 @@ const (
 	MostOverEmpty     = 5            // times an empty gRPC server's, from start to ready
 	MostResident      = 30 * 1 << 20 // bytes, after many mounts
 	MostProgram       = 20e6         // bytes of the stripped program
+	MostOverEcho      = 1.5          // times the echo server's, for unchanged republishes
+	MostReplicaReads  = 66           // of replicas of three secrets that start at once
+	MostReplicaDue    = 3            // requests of such replicas together when a refresh is due
+	MostSession       = 64 << 10     // resident bytes more of each session
+	MostLeft          = 20           // goroutines more after them: an idle connection has two, and their number varies a little
+	MostGrowth        = 2 << 20      // resident bytes more after 1,000 sessions have come and gone, which are 3 MiB; less is the collector's
 )
 
 const mebibyte = 1 << 20
@@ -43,34 +49,37 @@ type Calls struct {
 	Times Series `json:"times"`
 }
 
-// Requests are those at Vault of all the measured mounts of one kind, by Vault's audit log.
+// Requests are those at Vault of all the measured calls of one kind, by Vault's audit log.
 type Requests struct {
-	Kind   string   `json:"kind"`
-	Want   Tally    `json:"want"`   // of each mount
-	Mounts int      `json:"mounts"` // how many were made
-	Total  Tally    `json:"total"`
-	Odd    []string `json:"odd"` // one line for each mount that made other requests than wanted, and for what belongs to no mount
+	What  string   `json:"what"`  // such as "mounts of records"
+	Want  Tally    `json:"want"`  // of each
+	Calls int      `json:"calls"` // how many were made
+	Total Tally    `json:"total"`
+	Odd   []string `json:"odd"` // one line for each call that made other requests than wanted, and for what belongs to none
 }
 
 func (r Requests) bar() Bar {
 	odd := float64(len(r.Odd))
-	if r.Mounts == 0 {
+	if r.Calls == 0 {
 		odd = math.NaN()
 	}
-	return Bar{Name: fmt.Sprintf("mounts of %s that made other requests at Vault than %s", r.Kind, r.Want), Measured: odd}
+	return Bar{Name: fmt.Sprintf("%s that made other requests at Vault than %s", r.What, r.Want), Measured: odd}
 }
 
 // Measurements are all that one run measured.
 type Measurements struct {
-	Mounts      []Mounts   `json:"mounts"`
-	Echo        []Calls    `json:"echo"`
-	Requests    []Requests `json:"requests"`
-	APIRequests []string   `json:"api_requests"`   // what reached the API server from the provider, one line each; nil if nobody looked
-	Resident    []int64    `json:"resident_bytes"` // the provider's resident memory after each time that many pods were mounted at once
-	Peak        int64      `json:"peak_bytes"`     // the most that it ever had
-	Program     int64      `json:"program_bytes"`  // the provider's stripped program
-	Start       Series     `json:"start"`          // from the provider's start to its first answer
-	EmptyStart  Series     `json:"start_empty"`    // the same of an empty gRPC server
+	Mounts      []Mounts    `json:"mounts"`
+	Echo        []Calls     `json:"echo"`
+	Requests    []Requests  `json:"requests"`
+	Republishes Republishes `json:"republishes"`
+	Replicas    Replicas    `json:"replicas"`
+	Held        Held        `json:"held"`
+	APIRequests []string    `json:"api_requests"`   // what reached the API server from the provider, one line each; nil if nobody looked
+	Resident    []int64     `json:"resident_bytes"` // the provider's resident memory after each time that many pods were mounted at once
+	Peak        int64       `json:"peak_bytes"`     // the most that it ever had
+	Program     int64       `json:"program_bytes"`  // the provider's stripped program
+	Start       Series      `json:"start"`          // from the provider's start to its first answer
+	EmptyStart  Series      `json:"start_empty"`    // the same of an empty gRPC server
 }
 
 // Bars are the bars, in the order in which they are shown.
@@ -82,6 +91,8 @@ func (m Measurements) Bars() []Bar {
 	for _, requests := range m.Requests {
 		bars = append(bars, requests.bar())
 	}
+	bars = append(bars, m.Republishes.bar())
+	bars = append(bars, m.Replicas.bars()...)
 	api := Bar{Name: "requests at the API server from the provider", Measured: float64(len(m.APIRequests))}
 	if m.APIRequests == nil {
 		api.Measured = math.NaN()
@@ -95,7 +106,7 @@ func (m Measurements) Bars() []Bar {
 		program.Measured = math.NaN()
 	}
 	start := Bar{Name: "provider's start to its first answer", Measured: m.Start.Over(m.EmptyStart), Limit: MostOverEmpty, Unit: "x an empty gRPC server"}
-	return append(bars, api, resident, program, start)
+	return append(append(bars, api, resident, program, start), m.Held.bars()...)
 }
 
 // Err names every bar that was missed; nil if none was.

@@ -45,6 +45,8 @@ func (r Report) WriteTable(w io.Writer) error {
 		series(table, mounts.name(), "bare HTTP (floor)", mounts.Floor, "")
 		series(table, "", "provider", mounts.Provider, ratio(mounts.Provider, mounts.Floor))
 	}
+	series(table, fmt.Sprintf("republishes, %s", plural(m.Republishes.Pods, "pod")), "gRPC echo", m.Republishes.Echo, "")
+	series(table, "", "provider", m.Republishes.Provider, ratio(m.Republishes.Provider, m.Republishes.Echo))
 	for _, calls := range m.Echo {
 		series(table, plural(calls.Calls, "call"), "gRPC echo", calls.Times, "")
 	}
@@ -60,9 +62,10 @@ func (r Report) writeRest(w io.Writer) error {
 	text := &lines{w: w}
 	text.printf("")
 	for _, requests := range r.Measurements.Requests {
-		text.printf("requests at Vault for %s of %s: %s", plural(requests.Mounts, "mount"), requests.Kind, requests.Total)
+		text.printf("requests at Vault for %d %s: %s", requests.Calls, requests.What, requests.Total)
 		text.list("differs", requests.Odd)
 	}
+	r.writeReplicas(text)
 	text.list("at the API server from the provider", r.Measurements.APIRequests)
 	text.printf("the provider's memory at its peak: %.1f MiB", float64(r.Measurements.Peak)/mebibyte)
 	text.printf("the machine's load average before the run: %s of %s", r.Load, plural(r.CPUs, "CPU"))
@@ -79,6 +82,17 @@ func (r Report) writeRest(w io.Writer) error {
 		text.printf("%s", condition)
 	}
 	return text.err
+}
+
+func (r Report) writeReplicas(text *lines) {
+	m := r.Measurements.Replicas
+	for i := range m.Cold {
+		text.printf("requests at Vault for %d replicas cold at once: %s", m.Pods, m.Cold[i])
+	}
+	for i := range m.Due {
+		text.printf("requests at Vault for %d replicas whose refresh is due: %s", m.Pods, m.Due[i])
+	}
+	text.list("differs", m.Odd)
 }
 
 func line(w io.Writer, cells ...any) {

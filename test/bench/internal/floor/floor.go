@@ -71,12 +71,30 @@ func (v Vault) Records(ctx context.Context, pod Pod) error {
 	return nil
 }
 
-func (v Vault) read(ctx context.Context, pod Pod) (token string, answers [][]byte, err error) {
-	token, err = v.login(ctx, pod)
-	if err != nil {
-		return "", nil, fmt.Errorf("logging in: %w", err)
+// Login is a token for Refresh.
+func (v Vault) Login(ctx context.Context, pod Pod) (token string, err error) {
+	if token, err = v.login(ctx, pod); err != nil {
+		return "", fmt.Errorf("logging in: %w", err)
 	}
-	answers = make([][]byte, len(pod.Paths))
+	return token, nil
+}
+
+// Refresh reads the pod's secrets in parallel with the token of an earlier login.
+func (v Vault) Refresh(ctx context.Context, pod Pod, token string) error {
+	_, err := v.readAll(ctx, pod, token)
+	return err
+}
+
+func (v Vault) read(ctx context.Context, pod Pod) (token string, answers [][]byte, err error) {
+	if token, err = v.Login(ctx, pod); err != nil {
+		return "", nil, err
+	}
+	answers, err = v.readAll(ctx, pod, token)
+	return token, answers, err
+}
+
+func (v Vault) readAll(ctx context.Context, pod Pod, token string) ([][]byte, error) {
+	answers := make([][]byte, len(pod.Paths))
 	reads, ctx := errgroup.WithContext(ctx)
 	for i, path := range pod.Paths {
 		reads.Go(func() (err error) {
@@ -85,9 +103,9 @@ func (v Vault) read(ctx context.Context, pod Pod) (token string, answers [][]byt
 		})
 	}
 	if err := reads.Wait(); err != nil {
-		return "", nil, fmt.Errorf("reading: %w", err)
+		return nil, fmt.Errorf("reading: %w", err)
 	}
-	return token, answers, nil
+	return answers, nil
 }
 
 func (v Vault) login(ctx context.Context, pod Pod) (string, error) {

@@ -83,6 +83,18 @@ func TestRecords(t *testing.T) {
 	assert.JSONEq(t, `{"batch_input":[{"ciphertext":"vault:v1:a"},{"ciphertext":"vault:v1:b"},{"ciphertext":"vault:v1:c"}]}`, v.batch)
 }
 
+func TestRefresh(t *testing.T) {
+	v, client := serve(t)
+	token, err := client.Login(t.Context(), pod)
+	require.NoError(t, err)
+	v.asked, v.tokens = nil, map[string]bool{}
+	require.NoError(t, client.Refresh(t.Context(), pod, token))
+	assert.Equal(t, []string{"GET secret", "GET secret", "GET secret"}, v.asked)
+	assert.Equal(t, map[string]bool{"role:jwt": true}, v.tokens)
+	v.refuse = "secret"
+	require.ErrorContains(t, client.Refresh(t.Context(), pod, token), "reading: ")
+}
+
 func TestAnythingButSuccessIsAnError(t *testing.T) {
 	for refuse, want := range map[string]string{
 		"auth":    `logging in: POST "/v1/auth/kubernetes/login": status 403`,

@@ -39,6 +39,7 @@ type Process struct {
 	took  time.Duration
 	conn  *grpc.ClientConn
 	cmd   *exec.Cmd
+	log   string
 	alive context.Context // ends when the process has; its cause says how
 }
 
@@ -67,7 +68,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	}
 	alive, end := context.WithCancelCause(context.Background())
 	go func() { end(ended(cmd.Wait())) }() // Kill waits for it
-	p := &Process{conn: conn, cmd: cmd, alive: alive}
+	p := &Process{conn: conn, cmd: cmd, log: c.Log, alive: alive}
 	if err := p.await(ctx); err != nil {
 		p.Kill()
 		text, _ := os.ReadFile(c.Log)

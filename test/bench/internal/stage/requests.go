@@ -40,17 +40,64 @@ func (w Watch) Vault(r *figures.Requests, pods []Pod) error {
 	if err != nil {
 		return err
 	}
+	count(r, names(pods), entries)
+	return nil
+}
+
+func names(pods []Pod) []string {
 	names := make([]string, len(pods))
 	for i, pod := range pods {
 		names[i] = pod.Name()
 	}
-	count(r, names, entries)
-	return nil
+	return names
 }
 
 // count adds the requests among entries to r: those that name one of pods to its mount, any other to what is odd.
 func count(r *figures.Requests, pods []string, entries []lab.AuditEntry) {
-	byPod := make(map[string]figures.Tally, len(pods))
+	byPod, total, odd := tallies(pods, entries)
+	r.Total, r.Odd = r.Total.Plus(total), append(r.Odd, odd...)
+	for _, pod := range pods {
+		if got := byPod[pod]; got != r.Want {
+			r.Odd = append(r.Odd, fmt.Sprintf("%s: %s", pod, got))
+		}
+	}
+	r.Calls += len(pods)
+}
+
+// Cold adds what Vault was asked since by replicas that were mounted since.
+func (w Watch) Cold(r *figures.Replicas, pods []Pod) error {
+	entries, err := w.lab.AuditSince(w.vault)
+	if err != nil {
+		return err
+	}
+	countCold(r, names(pods), entries)
+	return nil
+}
+
+func countCold(r *figures.Replicas, pods []string, entries []lab.AuditEntry) {
+	byPod, total, odd := tallies(pods, entries)
+	r.Cold, r.Odd = append(r.Cold, total), append(r.Odd, odd...)
+	for _, pod := range pods {
+		if got := byPod[pod]; got.Logins != 1 {
+			r.Odd = append(r.Odd, fmt.Sprintf("%s: %s", pod, got))
+		}
+	}
+}
+
+// Due adds what Vault was asked since by replicas whose refresh was due.
+func (w Watch) Due(r *figures.Replicas, pods []Pod) error {
+	entries, err := w.lab.AuditSince(w.vault)
+	if err != nil {
+		return err
+	}
+	_, total, odd := tallies(names(pods), entries)
+	r.Due, r.Odd = append(r.Due, total), append(r.Odd, odd...)
+	return nil
+}
+
+// tallies are the requests among entries by the pod in whose name they were, and in total, and those of none of pods.
+func tallies(pods []string, entries []lab.AuditEntry) (byPod map[string]figures.Tally, total figures.Tally, odd []string) {
+	byPod = make(map[string]figures.Tally, len(pods))
 	for _, pod := range pods {
 		byPod[pod] = figures.Tally{}
 	}
@@ -59,21 +106,16 @@ func count(r *figures.Requests, pods []string, entries []lab.AuditEntry) {
 			continue
 		}
 		one := tally(entry)
-		r.Total = r.Total.Plus(one)
+		total = total.Plus(one)
 		pod := strings.Join(entry.Headers[podHeader], ",")
 		sum, known := byPod[pod]
 		if !known {
-			r.Odd = append(r.Odd, fmt.Sprintf("%s of %q in the name of %q, which was not being mounted", entry.Operation, entry.Path, pod))
+			odd = append(odd, fmt.Sprintf("%s of %q in the name of %q, which was not being mounted", entry.Operation, entry.Path, pod))
 			continue
 		}
 		byPod[pod] = sum.Plus(one)
 	}
-	for _, pod := range pods {
-		if got := byPod[pod]; got != r.Want {
-			r.Odd = append(r.Odd, fmt.Sprintf("%s: %s", pod, got))
-		}
-	}
-	r.Mounts += len(pods)
+	return byPod, total, odd
 }
 
 func tally(entry lab.AuditEntry) figures.Tally {

@@ -70,7 +70,7 @@ func TestCount(t *testing.T) {
 			entries := row.mutate(append(asked("ns/a/1"), asked("ns/b/2")...))
 			count(&r, []string{"ns/a/1", "ns/b/2"}, entries)
 			assert.Equal(t, row.odd, r.Odd)
-			assert.Equal(t, 2, r.Mounts)
+			assert.Equal(t, 2, r.Calls)
 		})
 	}
 }
@@ -79,7 +79,21 @@ func TestCountAddsUp(t *testing.T) {
 	r := figures.Requests{Want: figures.Tally{Logins: 1, Reads: 3, Decrypts: 1}}
 	count(&r, []string{"ns/a/1"}, asked("ns/a/1"))
 	count(&r, []string{"ns/b/2"}, asked("ns/b/2"))
-	assert.Equal(t, figures.Requests{Want: r.Want, Mounts: 2, Total: figures.Tally{Logins: 2, Reads: 6, Decrypts: 2}}, r)
+	assert.Equal(t, figures.Requests{Want: r.Want, Calls: 2, Total: figures.Tally{Logins: 2, Reads: 6, Decrypts: 2}}, r)
+}
+
+func TestCountOfReplicas(t *testing.T) {
+	shared := append(asked("ns/a/1"), asked("ns/b/2")[:2]...) // b/2 logs in, and reads nothing itself
+	r := figures.Replicas{}
+	countCold(&r, []string{"ns/a/1", "ns/b/2"}, shared)
+	assert.Equal(t, figures.Replicas{Cold: []figures.Tally{{Logins: 2, Reads: 3, Decrypts: 1}}}, r)
+
+	countCold(&r, []string{"ns/a/1", "ns/b/2", "ns/c/3"}, shared)
+	assert.Equal(t, []string{"ns/c/3: none"}, r.Odd, "it got an answer without a login")
+	r.Odd = nil
+	countCold(&r, []string{"ns/a/1"}, shared)
+	assert.Equal(t, []string{`update of "auth/kubernetes/login" in the name of "ns/b/2", which was not being mounted`}, r.Odd)
+	assert.Len(t, r.Cold, 3)
 }
 
 func TestStrangers(t *testing.T) {

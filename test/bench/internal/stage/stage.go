@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -108,8 +109,11 @@ func (s *Stage) Versions() map[string]string {
 	return map[string]string{"etcd": v.Etcd, "kubernetes": v.Kubernetes, "vault": v.Vault, "driver": v.Driver}
 }
 
-// ProviderConfig is the provider's configuration for this Vault.
-func (s *Stage) ProviderConfig() string {
+// ShortRefresh is the least refresh interval that a class may have, so that nobody has to wait long for a refresh that is due.
+const ShortRefresh = time.Second
+
+// ProviderConfig is the provider's configuration for this Vault, in which a pod is forgotten that is not heard of for so long.
+func (s *Stage) ProviderConfig(podSilence time.Duration) string {
 	return fmt.Sprintf(`apiVersion: greentic.ai/v1alpha1
 kind: ProviderConfig
 vaults:
@@ -117,7 +121,10 @@ vaults:
   addresses: [%s]
   authMethod: kubernetes
   audience: %s
-`, s.lab.VaultAddr(), Audience)
+refresh:
+  minimum: %s
+  podSilence: %s
+`, s.lab.VaultAddr(), Audience, ShortRefresh, podSilence)
 }
 
 // Close ends the lab.

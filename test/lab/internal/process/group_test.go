@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -69,6 +70,10 @@ func inhabitants(dir string) []string {
 }
 
 func TestNothingOutlivesAHolderThatEndsBadly(t *testing.T) {
+	// Under nohup a hang-up is ignored, and children inherit that; of a signal that is caught they get the default.
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	defer signal.Stop(hangUps)
 	for _, way := range []string{"kill -9", "interrupt", "hang-up", "panic", "exit"} {
 		t.Run(way, func(t *testing.T) {
 			holder := exec.Command(os.Args[0])

@@ -1,0 +1,125 @@
+package integration_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/greenticai/gtc-csi-provider/provider/secret"
+)
+
+// postgres is a real PostgreSQL of this test's own, whose state is thrown away.
+type postgres struct {
+	programs string // their folder
+	port     string
+	password secret.Value // of its superuser, postgres
+}
+
+// nobody is whom PostgreSQL runs as where the tests run as root, as whom it refuses to run.
+const nobody = 65534
+
+// startPostgres starts PostgreSQL on a free port of the loopback.
+func (w *world) startPostgres(t *testing.T) *postgres {
+	t.Helper()
+	p := &postgres{programs: postgresPrograms(t), password: secret.NewString("canary-of-postgres")}
+	state, err := os.MkdirTemp("", "gtc-postgres-")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(state)) })
+	passwordFile := filepath.Join(state, "password")
+	require.NoError(t, os.WriteFile(passwordFile, p.password.Reveal(), 0o600))
+	if os.Geteuid() == 0 {
+		require.NoError(t, os.Chown(state, nobody, nobody))
+		require.NoError(t, os.Chown(passwordFile, nobody, nobody))
+	}
+	data := filepath.Join(state, "data")
+	out, err := asNobody(p.command(t.Context(), "initdb", "--pgdata="+data, "--username=postgres", "--pwfile="+passwordFile,
+		"--auth=scram-sha-256", "--no-locale", "--encoding=UTF8", "--no-sync")).CombinedOutput()
+	require.NoError(t, err, string(out))
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, p.port, err = net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	process, err := w.StartProcess(unique("postgres"), asNobody(p.command(context.Background(), "postgres", "-D", data, "-p", p.port,
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off")))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_ = process.Signal(syscall.SIGINT) // a fast, orderly end; killed it would leave its children behind for a moment
+		select {
+		case <-process.Done():
+		case <-time.After(soon):
+			process.Kill()
+		}
+	})
+	eventually(t, func() bool {
+		_, err := p.query(t, "postgres", p.password.RevealString(), "SELECT 1")
+		return err == nil
+	}, "PostgreSQL answers")
+	return p
+}
+
+// postgresPrograms is where Debian or somebody else has put PostgreSQL's programs.
+func postgresPrograms(t *testing.T) string {
+	t.Helper()
+	places, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	require.NoError(t, err)
+	if path, err := exec.LookPath("initdb"); err == nil {
+		path, err = filepath.EvalSymlinks(path)
+		require.NoError(t, err)
+		places = append(places, path)
+	}
+	require.NotEmpty(t, places, "there is no PostgreSQL: install it (apt-get install postgresql)")
+	return filepath.Dir(places[len(places)-1])
+}
+
+func (p *postgres) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(p.programs, program), args...)
+	cmd.Dir, cmd.Env = "/", []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
+	return cmd
+}
+
+func asNobody(cmd *exec.Cmd) *exec.Cmd {
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
+	return cmd
+}
+
+// query is what a user's statement answers.
+func (p *postgres) query(t *testing.T, user, password, statement string) (string, error) {
+	t.Helper()
+	cmd := p.command(t.Context(), "psql", "--no-psqlrc", "--tuples-only", "--no-align", "--host=127.0.0.1", "--port="+p.port,
+		"--username="+user, "--dbname=postgres", "--no-password", "--command="+statement)
+	cmd.Env = append(cmd.Env, "PGPASSWORD="+password)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("psql as %s: %w: %s", user, err, out)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// works reports whether a credential does.
+func (p *postgres) works(t *testing.T, user, password string) bool {
+	t.Helper()
+	who, err := p.query(t, user, password, "SELECT current_user")
+	return err == nil && who == user
+}
+
+// users counts those that Vault has made for a role.
+func (p *postgres) users(t *testing.T, like string) string {
+	t.Helper()
+	count, err := p.query(t, "postgres", p.password.RevealString(), "SELECT count(*) FROM pg_roles WHERE rolname LIKE '"+like+"'")
+	require.NoError(t, err)
+	return count
+}
