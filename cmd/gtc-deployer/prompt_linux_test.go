@@ -87,7 +87,7 @@ packs: [{slot: secrets, kind: greentic.secrets.vault@0.1.0, pack_ref: builtin, a
 	go func() {
 		ended <- Run(ctx, []string{"secrets", "put", "secret://prod/acme/sales/c/n", "--environment", env}, s.tty, s, s)
 	}()
-	require.Eventually(t, func() bool { return !s.echoes(t) }, 5*time.Second, time.Millisecond, "the terminal goes on showing what is typed")
+	require.Eventually(t, func() bool { return !s.echoes(t) }, 30*time.Second, time.Millisecond, "the terminal goes on showing what is typed")
 	return ended
 }
 

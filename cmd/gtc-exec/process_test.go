@@ -109,7 +109,7 @@ func TestOrphansAreReaped(t *testing.T) {
 			require.Eventually(t, func() bool {
 				zombies, alive := childrenOf(t, cmd.Process.Pid)
 				return zombies == row.left && alive <= 1 // the worker itself
-			}, 10*time.Second, 20*time.Millisecond)
+			}, 30*time.Second, 20*time.Millisecond)
 			if row.left > 0 {
 				return
 			}

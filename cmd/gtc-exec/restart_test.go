@@ -46,7 +46,7 @@ func (s script) rotate(t *testing.T, value string) {
 
 func TestRestartGivesNewVariables(t *testing.T) {
 	t.Parallel()
-	s := restarting(t, `echo "started with $SLACK"; trap 'echo "ended with $SLACK"; exit 3' TERM; while :; do sleep 0.02; done`)
+	s := restarting(t, `trap 'echo "ended with $SLACK"; exit 3' TERM; echo "started with $SLACK"; while :; do sleep 0.02; done`)
 	s.rotate(t, "new")
 	s.stdout.next(t, "started with new\n")
 	s.rotate(t, "newer")
@@ -59,7 +59,7 @@ func TestRestartGivesNewVariables(t *testing.T) {
 
 func TestRestartKillsWhatDoesNotEnd(t *testing.T) {
 	t.Parallel()
-	s := restarting(t, `echo "started with $SLACK"; trap "echo asked" TERM; while :; do sleep 0.02; done`, "--grace", "1500ms")
+	s := restarting(t, `trap "echo asked" TERM; echo "started with $SLACK"; while :; do sleep 0.02; done`, "--grace", "1500ms")
 	rotated := time.Now()
 	s.rotate(t, "new")
 	s.stdout.next(t, "started with new\n")
@@ -70,7 +70,7 @@ func TestRestartKillsWhatDoesNotEnd(t *testing.T) {
 // Several rotations while the program is ending are one restart, with the last.
 func TestRestartTakesTheLastOfSeveral(t *testing.T) {
 	t.Parallel()
-	s := restarting(t, `echo "started with $SLACK"; trap "echo asked; sleep 3; exit" TERM; while :; do sleep 0.02; done`)
+	s := restarting(t, `trap "echo asked; sleep 3; exit" TERM; echo "started with $SLACK"; while :; do sleep 0.02; done`)
 	s.rotate(t, "new")
 	s.stdout.next(t, "asked\n")
 	for _, value := range []string{"newer", "newest"} {
@@ -210,7 +210,7 @@ func TestOrphansAreReapedAcrossARestart(t *testing.T) {
 	require.Eventually(t, func() bool {
 		zombies, alive := childrenOf(t, cmd.Process.Pid)
 		return zombies == 0 && alive <= 1
-	}, 10*time.Second, 20*time.Millisecond)
+	}, 30*time.Second, 20*time.Millisecond)
 	w.signal(t, unix.SIGTERM)
 	require.Equal(t, "signal 15", w.line(t))
 	assert.Equal(t, 7, w.wait(t))

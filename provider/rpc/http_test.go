@@ -46,7 +46,7 @@ func TestHealthIsTheSockets(t *testing.T) {
 	go func() { done <- r.mount() }()
 	<-inside
 	r.Stop()
-	require.Eventually(t, func() bool { code, _ := get(handler, "/readyz"); return code == 503 }, 5*time.Second, 5*time.Millisecond, "stopping is not ready")
+	require.Eventually(t, func() bool { code, _ := get(handler, "/readyz"); return code == 503 }, 30*time.Second, 5*time.Millisecond, "stopping is not ready")
 	code, _ := get(handler, "/healthz")
 	assert.Equal(t, 200, code, "but alive")
 	close(leave)
@@ -63,7 +63,7 @@ func TestServeHTTP(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
 	go func() { ended <- rpc.ServeHTTP(ctx, "127.0.0.1:0", handler, slog.New(slog.NewJSONHandler(log, nil))) }()
 	address := regexp.MustCompile(`"address":"([^"]+)"`)
-	require.Eventually(t, func() bool { return address.MatchString(log.String()) }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return address.MatchString(log.String()) }, 30*time.Second, time.Millisecond)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Get("http://" + address.FindStringSubmatch(log.String())[1])
 	require.NoError(t, err)

@@ -153,7 +153,7 @@ func TestStoppingWaitsForMounts(t *testing.T) {
 	require.Eventually(t, func() bool {
 		answer, err := grpc_health_v1.NewHealthClient(r.Conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
 		return err == nil && answer.GetStatus() == grpc_health_v1.HealthCheckResponse_NOT_SERVING
-	}, 5*time.Second, time.Millisecond, "the listener is still there, and says that it is not for long")
+	}, 30*time.Second, time.Millisecond, "the listener is still there, and says that it is not for long")
 	err := r.mount()
 	assert.Equal(t, codes.FailedPrecondition, status.Code(err), "no new ones")
 	assert.ErrorContains(t, err, "the provider is being stopped")

@@ -106,7 +106,7 @@ var names atomic.Int64
 func unique(prefix string) string { return fmt.Sprintf("%s-%d", prefix, names.Add(1)) }
 
 // soon is how long something may take that takes a moment.
-const soon = 20 * time.Second
+const soon = time.Minute
 
 // eventually waits until condition holds.
 func eventually(t *testing.T, condition func() bool, what string) {

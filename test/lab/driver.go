@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
@@ -71,10 +70,10 @@ func (l *Lab) StopDriver(ctx context.Context) error { return l.driver.stop(ctx) 
 func (l *Lab) KillDriver() { l.driver.kill() }
 
 // PauseDriver makes the driver hang: connections are taken, and nothing answers until ResumeDriver.
-func (l *Lab) PauseDriver() error { return l.driver.signal(syscall.SIGSTOP) }
+func (l *Lab) PauseDriver() error { return l.driver.pause() }
 
 // ResumeDriver ends PauseDriver.
-func (l *Lab) ResumeDriver() error { return l.driver.signal(syscall.SIGCONT) }
+func (l *Lab) ResumeDriver() error { return l.driver.resume() }
 
 // RestartDriver stops the driver and starts it with another poll interval.
 func (l *Lab) RestartDriver(ctx context.Context, poll time.Duration) error {

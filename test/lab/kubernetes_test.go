@@ -47,10 +47,10 @@ func TestTheAPIServersAuditLogSaysWhoAskedForWhat(t *testing.T) {
 		}
 	}
 	pods := "/api/v1/namespaces/" + name + "/pods"
-	assert.Eventually(t, seen("lab-admin", "create", pods), 5*time.Second, 5*time.Millisecond)
-	assert.Eventually(t, seen("system:node:n1", "create", "/api/v1/namespaces/"+name+"/serviceaccounts/worker/token"), 5*time.Second, 5*time.Millisecond)
+	assert.Eventually(t, seen("lab-admin", "create", pods), 30*time.Second, 5*time.Millisecond)
+	assert.Eventually(t, seen("system:node:n1", "create", "/api/v1/namespaces/"+name+"/serviceaccounts/worker/token"), 30*time.Second, 5*time.Millisecond)
 	assert.Eventually(t, seen("system:serviceaccount:kube-system:secrets-store-csi-driver", "create",
-		"/apis/secrets-store.csi.x-k8s.io/v1/namespaces/"+name+"/secretproviderclasspodstatuses"), 5*time.Second, 5*time.Millisecond)
+		"/apis/secrets-store.csi.x-k8s.io/v1/namespaces/"+name+"/secretproviderclasspodstatuses"), 30*time.Second, 5*time.Millisecond)
 	assert.False(t, seen("system:node:n1", "create", pods)(), "the check itself: nobody did this")
 }
 

@@ -70,14 +70,24 @@ func (s *server) kill() {
 	}
 }
 
-// signal sends it a signal: SIGSTOP makes it hang with its connections open, SIGCONT makes it go on.
-func (s *server) signal(sig syscall.Signal) error {
+// pause makes it hang with its connections open, until resume.
+func (s *server) pause() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.process == nil {
-		return fmt.Errorf("signalling %s: it was never started", s.name)
+		return fmt.Errorf("pausing %s: it was never started", s.name)
 	}
-	return s.process.Signal(sig)
+	return s.process.Pause()
+}
+
+// resume ends pause.
+func (s *server) resume() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		return fmt.Errorf("resuming %s: it was never started", s.name)
+	}
+	return s.process.Signal(syscall.SIGCONT)
 }
 
 // running says whether its process runs.

@@ -69,14 +69,13 @@ func TestANodesCommandSeesTheVolume(t *testing.T) {
 	require.ErrorAs(t, l.Node().Command(ctx, "sh", "-c", "exit 69").Run(), &exit)
 	assert.Equal(t, 69, exit.ExitCode(), "a worker's exit code is its own")
 
-	worker, err := l.StartProcess(name, l.Node().Command(ctx, "sh", "-c", `cat "$0"; echo; env; trap 'exit 3' TERM; while true; do sleep 0.01; done`, volume.Target()+"/a"))
+	worker, err := l.StartProcess(name, l.Node().Command(ctx, "sh", "-c", `trap 'exit 3' TERM; cat "$0"; echo; env; while true; do sleep 0.01; done`, volume.Target()+"/a"))
 	require.NoError(t, err)
 	assert.Equal(t, worker.Log(), l.Logs()[name])
 	require.Eventually(t, func() bool {
 		log, err := os.ReadFile(worker.Log())
 		return err == nil && strings.HasPrefix(string(log), "one\n") && strings.Contains(string(log), "HOME="+l.Dir())
-	}, 5*time.Second, 5*time.Millisecond)
-	time.Sleep(50 * time.Millisecond) // until the trap is set
+	}, 30*time.Second, 5*time.Millisecond)
 	require.NoError(t, worker.Signal(syscall.SIGTERM))
 	require.ErrorAs(t, worker.Wait(), &exit)
 	assert.Equal(t, 3, exit.ExitCode())

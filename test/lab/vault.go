@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 
 	vaultapi "github.com/hashicorp/vault/api"
 
@@ -76,10 +75,10 @@ func (l *Lab) RestartVault(ctx context.Context) error {
 }
 
 // PauseVault makes Vault hang: connections are taken, and nothing answers until ResumeVault.
-func (l *Lab) PauseVault() error { return l.vault.signal(syscall.SIGSTOP) }
+func (l *Lab) PauseVault() error { return l.vault.pause() }
 
 // ResumeVault ends PauseVault.
-func (l *Lab) ResumeVault() error { return l.vault.signal(syscall.SIGCONT) }
+func (l *Lab) ResumeVault() error { return l.vault.resume() }
 
 // SealVault seals Vault: it answers 503 to all until UnsealVault.
 func (l *Lab) SealVault(ctx context.Context) error {

@@ -42,7 +42,7 @@ path "`+name+`-transit/decrypt/key" { capabilities = ["update"] }`))
 	require.Eventually(t, func() bool { // a version 2 mount is upgraded for a moment after it was made
 		_, err := client.KVv2(name+"-kv").Put(ctx, "mine", map[string]any{"value": "v"})
 		return err == nil
-	}, 5*time.Second, 20*time.Millisecond)
+	}, 30*time.Second, 20*time.Millisecond)
 	return client
 }
 

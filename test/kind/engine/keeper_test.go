@@ -25,7 +25,7 @@ type kept struct {
 
 // programs are the scripts. The two daemons end when they are asked to, and say so.
 func programs() map[string]string {
-	daemon := `echo $0 "$@" >>$NOTES; trap 'echo $0 ends >>$NOTES; exit 0' TERM; while true; do sleep 0.01; done`
+	daemon := `trap 'echo $0 ends >>$NOTES; exit 0' TERM; echo $0 "$@" >>$NOTES; while true; do sleep 0.01; done`
 	return map[string]string{
 		"containerd": daemon, "dockerd": daemon,
 		"docker": `echo $0 $DOCKER_HOST "$@" >>$NOTES; if [ "$1" = ps ]; then echo one; echo two; fi`,

@@ -85,7 +85,7 @@ func TestHealthIsTheDriversAnswer(t *testing.T) {
 					assert.NoError(t, answer.Body.Close())
 					assert.Equal(t, row.want, answer.StatusCode)
 				}
-			}, 5*time.Second, 20*time.Millisecond)
+			}, 30*time.Second, 20*time.Millisecond)
 			cancel()
 			assert.NoError(t, <-ended)
 		})

@@ -32,7 +32,7 @@ func TestPauseWaitsAndReaps(t *testing.T) {
 		children, err := os.ReadFile("/proc/" + strconv.Itoa(pause.Process.Pid) + "/task/" + strconv.Itoa(pause.Process.Pid) + "/children")
 		assert.NoError(t, err)
 		assert.Empty(t, string(children), "not reaped")
-	}, 5*time.Second, 20*time.Millisecond)
+	}, 30*time.Second, 20*time.Millisecond)
 	require.NoError(t, pause.Process.Signal(syscall.Signal(0)), "it still waits")
 	require.NoError(t, pause.Process.Signal(syscall.SIGTERM))
 	assert.NoError(t, pause.Wait())

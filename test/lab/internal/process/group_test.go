@@ -86,14 +86,14 @@ func TestNothingOutlivesAHolderThatEndsBadly(t *testing.T) {
 			dir := strings.TrimSpace(line)
 			signals := map[string]syscall.Signal{"kill -9": syscall.SIGKILL, "interrupt": syscall.SIGINT, "hang-up": syscall.SIGHUP}
 			if signal, ok := signals[way]; ok {
-				require.Eventually(t, func() bool { return len(inhabitants(dir)) >= 4 }, 5*time.Second, 5*time.Millisecond, "two shells and two sleeps")
+				require.Eventually(t, func() bool { return len(inhabitants(dir)) >= 4 }, 30*time.Second, 5*time.Millisecond, "two shells and two sleeps")
 				require.NoError(t, holder.Process.Signal(signal))
 			}
 			require.Error(t, holder.Wait())
 			assert.Eventually(t, func() bool {
 				_, err := os.Stat(dir)
 				return errors.Is(err, os.ErrNotExist) && len(inhabitants(dir)) == 0
-			}, 10*time.Second, 20*time.Millisecond, "left: %v", dir)
+			}, 30*time.Second, 20*time.Millisecond, "left: %v", dir)
 		})
 	}
 }
@@ -115,7 +115,7 @@ func TestCloseKillsAllAndRemovesTheFolder(t *testing.T) {
 	assert.False(t, p.Running())
 	assert.Error(t, p.Err())
 	assert.NoDirExists(t, g.Dir())
-	assert.Empty(t, inhabitants(g.Dir()))
+	assert.Eventually(t, func() bool { return len(inhabitants(g.Dir())) == 0 }, 30*time.Second, 5*time.Millisecond, "the kernel takes a moment to end what it killed")
 	require.NoError(t, g.Close(), "a second call returns what the first did")
 	_, err = g.Start("late", exec.Command("true"), filepath.Join(t.TempDir(), "log"))
 	require.ErrorIs(t, err, process.ErrClosed)
@@ -134,7 +134,7 @@ func TestChildrenThatAProcessLeavesBehindEndWithIt(t *testing.T) {
 	p, err := g.Start("parent", exec.Command("sh", "-c", "sleep 1000 & exit 0"), filepath.Join(g.Dir(), "log"))
 	require.NoError(t, err)
 	require.NoError(t, p.Err())
-	assert.Eventually(t, func() bool { return len(inhabitants(g.Dir())) == 0 }, 5*time.Second, 10*time.Millisecond)
+	assert.Eventually(t, func() bool { return len(inhabitants(g.Dir())) == 0 }, 30*time.Second, 10*time.Millisecond)
 }
 
 func TestNamespaceEndsProcessesThatTheGroupDidNotStart(t *testing.T) {
@@ -151,7 +151,7 @@ func TestNamespaceEndsProcessesThatTheGroupDidNotStart(t *testing.T) {
 	require.Eventually(t, func() bool {
 		link, err = os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", stranger.Process.Pid))
 		return err == nil && link != own
-	}, 5*time.Second, 5*time.Millisecond)
+	}, 30*time.Second, 5*time.Millisecond)
 	require.NoError(t, g.Namespace(link))
 	require.NoError(t, g.Close())
 	var exit *exec.ExitError
@@ -162,24 +162,25 @@ func TestNamespaceEndsProcessesThatTheGroupDidNotStart(t *testing.T) {
 func TestStop(t *testing.T) {
 	g := newGroup(t)
 	start := func(script string) *process.Process {
-		p, err := g.Start("p", exec.Command("sh", "-c", script), filepath.Join(g.Dir(), "log"))
+		p, err := g.Start("p", exec.Command("sh", "-c", script), filepath.Join(t.TempDir(), "log"))
 		require.NoError(t, err)
 		return p
 	}
 	t.Run("in order", func(t *testing.T) {
-		p := start("trap 'exit 0' TERM; while true; do sleep 0.01; done")
-		time.Sleep(50 * time.Millisecond) // until the trap is set
+		p := start("trap 'exit 0' TERM; echo set; while true; do sleep 0.01; done")
+		awaitTrap(t, p)
 		require.NoError(t, p.Stop(t.Context()))
 		assert.NoError(t, p.Err())
 	})
 	t.Run("paused", func(t *testing.T) {
 		p := start("exec sleep 1000")
-		require.NoError(t, p.Signal(syscall.SIGSTOP))
+		require.NoError(t, p.Pause())
 		require.NoError(t, p.Stop(t.Context()))
+		require.Error(t, p.Pause(), "it has ended")
 	})
 	t.Run("by force", func(t *testing.T) {
-		p := start("trap '' TERM; while true; do sleep 0.01; done")
-		time.Sleep(50 * time.Millisecond)
+		p := start("trap '' TERM; echo set; while true; do sleep 0.01; done")
+		awaitTrap(t, p)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		require.ErrorIs(t, p.Stop(ctx), context.DeadlineExceeded)
@@ -207,4 +208,13 @@ func TestNewGroupSaysWhatIsMissing(t *testing.T) {
 	_, err := process.NewGroup(filepath.Join(t.TempDir(), "missing"), "group-")
 	require.ErrorIs(t, err, os.ErrNotExist)
 	assert.ErrorContains(t, err, "making the state folder: ")
+}
+
+// awaitTrap waits until a script has said that its trap is set.
+func awaitTrap(t *testing.T, p *process.Process) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		log, err := os.ReadFile(p.Log())
+		return err == nil && strings.Contains(string(log), "set")
+	}, 30*time.Second, 5*time.Millisecond)
 }

@@ -1,10 +1,14 @@
 package process
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // Process is one program of a Group.
@@ -50,6 +54,38 @@ func (p *Process) Signal(s syscall.Signal) error {
 		return fmt.Errorf("signalling %s: %w", p.name, err)
 	}
 	return nil
+}
+
+// stopTime is how long Pause waits for the kernel.
+const stopTime = 10 * time.Second
+
+// Pause stops it with SIGSTOP and waits until it stands still: a signal has been sent before every thread has heard of it. SIGCONT makes it go on.
+func (p *Process) Pause() error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for end := time.Now().Add(stopTime); !p.stopped(); time.Sleep(time.Millisecond) {
+		if !p.Running() || time.Now().After(end) {
+			return fmt.Errorf("pausing %s: it has not stopped", p.name)
+		}
+	}
+	return nil
+}
+
+// stopped says whether each of its threads is in the state T of proc(5).
+func (p *Process) stopped() bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.Pid())) // the pattern is well-formed: no error is possible
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if err != nil {
+			continue // the thread has ended
+		}
+		_, after, _ := bytes.Cut(text[bytes.LastIndexByte(text, ')')+1:], []byte(" "))
+		if !bytes.HasPrefix(after, []byte("T")) {
+			return false
+		}
+	}
+	return len(threads) > 0
 }
 
 // Kill ends its whole process group with SIGKILL and waits. It is no error if it has ended already.
