@@ -138,6 +138,32 @@ func TestANewTokenIsShownToVaultFirst(t *testing.T) {
 	assert.Equal(t, []string{"auth/kubernetes/login"}, v.asked()[before:], "proven, and the values are young enough")
 }
 
+// TestReplicasOlderThanTheProvider has replicas ask one after the other when the provider has been started anew: by their tokens they were there
+// before.
+func TestReplicasOlderThanTheProvider(t *testing.T) {
+	for name, row := range map[string]struct {
+		issued time.Duration // before now
+		asks   int           // of Vault, for the second
+	}{
+		"they share a read":      {30 * time.Minute, 1},
+		"newer ones each do one": {0, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := filled(t)
+			w := wire(t, configuration(v))
+			before := 0
+			for i := range 2 {
+				before = len(v.asked())
+				r := replica(good(oneToken), i)
+				r.claims["iat"] = time.Now().Add(-row.issued).Unix()
+				_, err := w.mount(t, r)
+				require.NoError(t, err)
+			}
+			assert.Len(t, v.asked()[before:], row.asks, "a login, the read and its decryption")
+		})
+	}
+}
+
 func TestReplicasColdAtOnce(t *testing.T) {
 	const pods = 110
 	v := filled(t)

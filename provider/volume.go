@@ -41,7 +41,7 @@ func (c *configured) visit(v volume) (session.Visit, error) {
 		return session.Visit{}, err
 	}
 	return session.Visit{
-		Pod: v.request.Pod, Request: c.identify(v), Proof: v.proof, Vault: v, Breaker: &v.connection.breaker,
+		Pod: v.request.Pod, Request: c.identify(v), Proof: v.proof, Issued: v.issued, Vault: v, Breaker: &v.connection.breaker,
 		Policy: session.Policy{
 			Interval: interval, MaxStale: c.refresh.MaxStale, Silence: c.refresh.PodSilence, RemoveRefused: c.refresh.OnDenied == config.Remove,
 		},

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"crypto/sha256"
-	"math/rand/v2"
 	"time"
 
 	"github.com/greenticai/gtc-csi-provider/provider/secret"
@@ -177,7 +176,7 @@ func (t *turn) remember(known *session) {
 	}
 	known.token.Wipe()
 	// Not to its very end, and not all that began together equally long.
-	life := 0.5 + 0.4*rand.Float64() //nolint:gosec // jitter needs no secrecy
+	life := 0.5 + 0.4*t.store.options.Random()
 	known.token, known.until = t.token.Copy(), t.began.Add(time.Duration(float64(t.login.Lasts)*life))
 }
 

@@ -22,12 +22,18 @@ type flight struct {
 }
 
 // notBefore is when the read must have begun whose answer the volume may have: for a refresh within the budget that lacks nothing, else
-// after the mount itself began. What is older may be older than the pod, which then would miss a rotation that came before it.
+// after the mount itself began. What is older may be older than the pod, which then would miss a rotation that came before it. A pod that
+// is older than all that is remembered would not: whatever it has now is no younger.
 func (t *turn) notBefore() time.Time {
-	if known := t.session(); known.answer() != nil && known.own == nil && t.holds(known.answer()) {
+	known := t.session()
+	switch {
+	case known == nil && t.isOlder():
+		return t.store.began
+	case known.answer() != nil && known.own == nil && t.holds(known.answer()):
 		return t.began.Add(-known.answer().due)
+	default:
+		return t.began
 	}
-	return t.began
 }
 
 // share is an answer that is young enough, of a read of its own or of another's.

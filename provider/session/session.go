@@ -3,7 +3,6 @@ package session
 import (
 	"bytes"
 	"crypto/sha256"
-	"math/rand/v2"
 	"time"
 
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
@@ -59,6 +58,7 @@ type answer struct {
 // group is what volumes that ask for the same share.
 type group struct {
 	share   share
+	phase   float64 // which part of a period has passed at the group's moment
 	users   int     // sessions, callers and a flight: the group is forgotten after the last
 	holders int     // sessions whose answer it is
 	latest  *answer // nil if there is none
@@ -128,7 +128,7 @@ func (s *Store) put(g *group, a *answer) {
 func (s *Store) ref(by share) *group {
 	g, known := s.groups[by]
 	if !known {
-		g = &group{share: by}
+		g = &group{share: by, phase: s.phase()}
 		s.groups[by] = g
 	}
 	g.users++
@@ -141,17 +141,4 @@ func (s *Store) unref(g *group) {
 		s.put(g, nil)
 		delete(s.groups, g.share)
 	}
-}
-
-// made is an answer of a read for the volume. It is read again after the interval give or take a tenth, so that what was read together does
-// not stay in step. A first mount while the Store is younger than the interval is most likely a pod that has been there for long, and the
-// provider is what is new: then it is any part of the interval, which spreads the refreshes of a node, and of all nodes after an
-// upgrade, over all of it.
-func (t *turn) made(bytes secret.Value, began time.Time) *answer {
-	interval, least, spread := max(t.Policy.Interval, 0), 0.9, 0.2
-	if !t.known && began.Sub(t.store.began) < interval {
-		least, spread = 0.1, 1.0
-	}
-	due := float64(interval) * (least + spread*rand.Float64()) //nolint:gosec // jitter needs no secrecy
-	return &answer{bytes: bytes, began: began, due: time.Duration(due), stamp: t.stamp()}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
@@ -32,19 +33,22 @@ type Options struct {
 	// Decided reports whether an error is Vault's word on this pod, which ends what is remembered, and no mishap, which the last answer
 	// bridges. It must not be nil.
 	Decided func(error) bool
+	// Random draws from [0, 1) for what is spread, one call at a time. nil is math/rand/v2's; a simulation that must be repeatable has its own.
+	Random func() float64
 }
 
 // Store holds the sessions of a node. It is safe for concurrent use.
 type Store struct {
 	options Options
 	key     []byte // of the tokens' digests: what is in memory must not help to check a guess elsewhere
-	began   time.Time
 
 	ctx   context.Context // until Close
 	stop  context.CancelFunc
 	tasks sync.WaitGroup
 
 	mu       sync.Mutex
+	began    time.Time // what is remembered: a Forget begins anew
+	phases   float64   // the last group's
 	sessions map[volume]*session
 	calls    map[Call]*session
 	groups   map[share]*group
@@ -59,10 +63,13 @@ func New(o Options) *Store {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
 	}
+	if o.Random == nil {
+		o.Random = mathrand.Float64
+	}
 	key := make([]byte, sha256.Size)
 	_, _ = rand.Read(key) // never fails: crypto/rand ends the program where there is no randomness
-	s := &Store{options: o, key: key, began: time.Now(), sessions: map[volume]*session{}, calls: map[Call]*session{},
-		groups: map[share]*group{}}
+	s := &Store{options: o, key: key, began: time.Now(), phases: o.Random(), sessions: map[volume]*session{},
+		calls: map[Call]*session{}, groups: map[share]*group{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.tasks.Go(s.sweep)
 	return s
@@ -75,10 +82,11 @@ func (s *Store) Close() {
 	s.Forget()
 }
 
-// Forget ends every session. Whoever asks next is a first mount.
+// Forget ends every session. Whoever asks next is a first mount, as after a start.
 func (s *Store) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.began = time.Now()
 	for _, known := range s.sessions {
 		s.end(known)
 	}

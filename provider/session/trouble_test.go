@@ -145,7 +145,7 @@ func TestWhatIsRefusedIsRemovedIfAsked(t *testing.T) {
 		assert.ErrorIs(t, a.Trouble, vault.ErrPolicy)
 		assert.True(t, a.Turned)
 		before := n.vault.counts()
-		time.Sleep(time.Minute)
+		time.Sleep(interval/10 - time.Second)
 		a = n.want(removing(), "what is left", session.Memory)
 		assert.Equal(t, before, n.vault.counts())
 		n.want(n.visit("b"), "first", session.Read)

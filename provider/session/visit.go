@@ -32,6 +32,7 @@ type Visit struct {
 	Pod     badge.Pod
 	Request Request
 	Proof   secret.Value // the pod's token
+	Issued  time.Time    // when the pod got it; zero if it does not say, and then the pod is taken for a new one
 	Policy  Policy
 	Vault   Vault
 	Breaker *vault.Breaker // of the connection
