@@ -26,7 +26,8 @@ test-lab: lab ## The lab, and integration on it at poll intervals 0s and 2m, wit
 	cd test && go test -race -count=1 -p 1 -timeout 60m ./...
 
 .PHONY: bench
-bench: lab build ## Speed beside the floor measured in the same run; prints a table, writes build/bench.json, fails under the bars
+bench: lab build ## Speed beside the floor measured in the same run, and an hour of 10,000 pods simulated; tables, build/bench.json, fails under the bars
+	cd test && go test -count=1 -v -run TestHour ./bench/hour -full
 	cd test && go run ./bench -programs $(CURDIR)/$(BIN) -json $(CURDIR)/build/bench.json
 
 .PHONY: e2e
