@@ -75,6 +75,10 @@ func (s *Server) leased(e lease.Event) {
 		message = "pod is silent, its lease is not renewed any more"
 	case lease.Returned:
 		message = "mount failed, its lease was given back"
+	case lease.Revoked:
+		message = "pod has ended, its lease was revoked"
+	case lease.Left:
+		level, message = slog.LevelWarn, "pod has ended, its lease was not revoked and ends by its age"
 	}
 	attributes := []slog.Attr{
 		slog.String(logkey.Pod, e.Holder.Pod.Namespace+"/"+e.Holder.Pod.Name), slog.String(logkey.PodUID, e.Holder.Pod.UID),

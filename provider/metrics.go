@@ -24,6 +24,8 @@ type metrics struct {
 	answers  *prometheus.CounterVec
 	failures prometheus.Counter
 	leases   *prometheus.CounterVec
+	ended    prometheus.Counter
+	watching prometheus.Gauge
 }
 
 func newMetrics(registry prometheus.Registerer, held func() session.Totals, leased func() lease.Totals, spared func() int) (*metrics, error) {
@@ -60,8 +62,16 @@ func newMetrics(registry prometheus.Registerer, held func() session.Totals, leas
 		leases: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "greentic_provider_lease_events_total",
 			Help: "Leases and certificates by what became of them: first, restart (made again after the provider's), replaced, renewed, " +
-				"failed (a renewal), lost (for good), silent, returned.",
+				"failed (a renewal), lost (for good), silent, returned, revoked (the pod has ended), left (Vault would not revoke it).",
 		}, []string{"what"}),
+		ended: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "greentic_provider_pods_ended_total",
+			Help: "Pods with something remembered or leased whose end the pod watch told.",
+		}),
+		watching: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "greentic_provider_pod_watch_up",
+			Help: "1 if the pod watch hears of pods' ends, 0 if it is off or interrupted.",
+		}),
 	}
 	for _, what := range lease.Everything() {
 		m.leases.WithLabelValues(string(what))
@@ -77,7 +87,7 @@ func newMetrics(registry prometheus.Registerer, held func() session.Totals, leas
 	}
 	var faults []error
 	for _, collector := range slices.Concat(sessionGauges(held, spared), leaseGauges(leased), []prometheus.Collector{
-		m.mounts, m.seconds, m.requests, m.reloads, m.current, m.answers, m.failures, m.leases,
+		m.mounts, m.seconds, m.requests, m.reloads, m.current, m.answers, m.failures, m.leases, m.ended, m.watching,
 	}) {
 		faults = append(faults, registry.Register(collector))
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"time"
+
+	"github.com/greenticai/gtc-csi-provider/provider/kubeapi"
 )
 
 // errInvalid is what the operator wrote and has to correct: flags or the configuration.
@@ -20,6 +22,9 @@ type options struct {
 	logLevel    slog.Level
 	version     bool
 	poll        time.Duration
+	apiAccess   string
+	events      bool
+	watchNode   string
 }
 
 func parseFlags(args []string, stderr io.Writer) (options, error) {
@@ -38,6 +43,9 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	flags.DurationVar(&o.poll, "config-poll", 5*time.Second, "how often the configuration is looked at")
+	flags.StringVar(&o.apiAccess, "api-access", kubeapi.Folder, "`folder` with the token and ca.crt for the API server, for events and the pod watch")
+	flags.BoolVar(&o.events, "events", true, "tell a pod's owner in its events what became of its secrets, where there is access to the API server")
+	flags.StringVar(&o.watchNode, "pod-watch-node", "", "`name` of this node: its pods are watched, and what Vault made for one is revoked when it has ended; empty for no watch")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return options{}, err

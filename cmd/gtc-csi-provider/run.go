@@ -18,7 +18,6 @@ import (
 	"github.com/greenticai/gtc-csi-provider/cmd/internal/version"
 	"github.com/greenticai/gtc-csi-provider/provider"
 	"github.com/greenticai/gtc-csi-provider/provider/config"
-	"github.com/greenticai/gtc-csi-provider/provider/events"
 	"github.com/greenticai/gtc-csi-provider/provider/logkey"
 	"github.com/greenticai/gtc-csi-provider/provider/rpc"
 )
@@ -43,19 +42,24 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	sender, err := events.InCluster(log)
+	cluster, err := reach(o, log)
 	if err != nil {
 		return err
 	}
+	defer cluster.close()
 	options := provider.Options{Version: version.Number(), Logger: log, Metrics: registry}
-	if sender != nil {
-		options.Tell = sender.Tell
+	if cluster.sender != nil {
+		options.Tell = cluster.sender.Tell
 	}
 	server, err := provider.New(settings, options)
 	if err != nil {
 		return err
 	}
 	defer server.Close()
+	watch, err := cluster.watch(o, server, log)
+	if err != nil {
+		return err
+	}
 	log.Info("starting", logkey.Version, version.Number(), logkey.Path, o.config)
 
 	tasks, ctx := errgroup.WithContext(ctx)
@@ -68,8 +72,11 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		config.Watch(ctx, o.config, o.poll, settings, server.Reload)
 		return nil
 	})
-	if sender != nil {
-		tasks.Go(func() error { return sender.Run(ctx) })
+	if cluster.sender != nil {
+		tasks.Go(func() error { return cluster.sender.Run(ctx) })
+	}
+	if watch != nil {
+		tasks.Go(func() error { return watch.Run(ctx) })
 	}
 	if o.healthAddr != "" {
 		mux := http.NewServeMux()

@@ -1,76 +1,36 @@
 package events
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
+
+	"github.com/greenticai/gtc-csi-provider/provider/kubeapi"
 )
 
-// folder is where a kubelet puts a container's own access to the API server.
-const folder = "/var/run/secrets/kubernetes.io/serviceaccount"
-
-// ErrAccess is a way to the API server that is there and of no use.
-var ErrAccess = errors.New("the container's access to the API server is of no use")
-
-// InCluster is a Sender with the container's own access to the API server; nil if the container has none, and then no event is told.
-func InCluster(log *slog.Logger) (*Sender, error) {
-	host, port := os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")
-	if _, err := os.Stat(filepath.Join(folder, "token")); err != nil || host == "" || port == "" {
-		return nil, nil //nolint:nilerr,nilnil // no access is no fault
-	}
-	return New("https://"+net.JoinHostPort(host, port), folder, log)
-}
-
-// New is a Sender to the API server at address; access is a folder with ca.crt and token, as a kubelet makes it.
-func New(address, access string, log *slog.Logger) (*Sender, error) {
-	base, err := url.Parse(address)
-	if err != nil || base.Host == "" {
-		return nil, fmt.Errorf("%w: its address is no URL", ErrAccess)
-	}
-	text, err := os.ReadFile(filepath.Join(access, "ca.crt"))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrAccess, err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%w: ca.crt holds no certificate", ErrAccess)
-	}
+// New is a Sender to the API server that client asks.
+func New(client *kubeapi.Client, log *slog.Logger) *Sender {
 	host, err := os.Hostname()
 	if err != nil {
 		host = component
 	}
-	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, TLSHandshakeTimeout: sendTime, IdleConnTimeout: time.Minute,
-		DialContext: (&net.Dialer{Timeout: sendTime}).DialContext, MaxIdleConns: 1, ForceAttemptHTTP2: true,
-	}
-	return newSender(api{
-		base: base, token: filepath.Join(access, "token"), instance: host,
-		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-	}, log), nil
+	return newSender(api{client: client, instance: host}, log)
 }
 
 // api is the API server.
 type api struct {
-	base     *url.URL
-	token    string // a file, which the kubelet renews
+	client   *kubeapi.Client
 	instance string
-	client   *http.Client
 }
 
-func (a api) close() { a.client.CloseIdleConnections() }
+// errEnding is an event that nobody will read: its namespace is being deleted, and the API server takes nothing new there.
+var errEnding = errors.New("the namespace is being deleted")
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
@@ -126,25 +86,19 @@ func (a api) call(ctx context.Context, method string, e Event, name, contentType
 	if err != nil {
 		return 0, err
 	}
-	token, err := os.ReadFile(a.token)
-	if err != nil {
-		return 0, fmt.Errorf("reading the provider's own token: %w", err)
+	path := []string{"api", "v1", "namespaces", e.Pod.Namespace, "events"}
+	if name != "" {
+		path = append(path, name)
 	}
-	path := a.base.JoinPath("api", "v1", "namespaces", url.PathEscape(e.Pod.Namespace), "events", url.PathEscape(name))
-	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(path.String(), "/"), bytes.NewReader(text))
+	answer, err := a.client.Do(ctx, kubeapi.Request{Method: method, Path: path, Accept: "application/json", ContentType: contentType, Body: text})
 	if err != nil {
-		return 0, errors.New("the API server's address is no URL")
-	}
-	request.Header.Set("Content-Type", contentType)
-	request.Header.Set("Accept", "application/json")
-	request.Header.Set("User-Agent", component)
-	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	answer, err := a.client.Do(request)
-	if err != nil {
-		return 0, errors.New("the API server does not answer")
+		return 0, err
 	}
 	defer func() { _ = answer.Body.Close() }()
 	const most = 64 << 10
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, most)) // so that the connection is used again
+	said, _ := io.ReadAll(io.LimitReader(answer.Body, most)) // also so that the connection is used again
+	if answer.StatusCode == http.StatusForbidden && kubeapi.ParseStatus(said).Because("NamespaceTerminating") {
+		return 0, errEnding
+	}
 	return answer.StatusCode, nil
 }

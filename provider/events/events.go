@@ -7,6 +7,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -76,7 +77,6 @@ func (s *Sender) Tell(e Event) {
 
 // Run sends what is told until ctx ends. It returns nil.
 func (s *Sender) Run(ctx context.Context) error {
-	defer s.api.close()
 	for {
 		select {
 		case <-ctx.Done():
@@ -85,7 +85,12 @@ func (s *Sender) Run(ctx context.Context) error {
 			if s.limit.Wait(ctx) != nil {
 				return nil // ctx has ended
 			}
-			if err := s.send(ctx, e); err != nil && ctx.Err() == nil {
+			err := s.send(ctx, e)
+			switch {
+			case err == nil || ctx.Err() != nil:
+			case errors.Is(err, errEnding):
+				s.log.Debug("event not sent, its namespace is being deleted", logkey.Pod, e.Pod.Namespace+"/"+e.Pod.Name, logkey.Reason, e.Reason)
+			default:
 				s.log.Warn("event not sent", logkey.Pod, e.Pod.Namespace+"/"+e.Pod.Name, logkey.Reason, e.Reason, logkey.Error, err.Error())
 			}
 		}

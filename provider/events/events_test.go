@@ -23,6 +23,7 @@ import (
 
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
 	"github.com/greenticai/gtc-csi-provider/provider/events"
+	"github.com/greenticai/gtc-csi-provider/provider/kubeapi"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,6 +36,7 @@ type server struct {
 	mu     sync.Mutex
 	calls  []call
 	status int // 0 is what belongs there
+	body   string
 }
 
 type call struct {
@@ -69,13 +71,23 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status = map[string]int{http.MethodPost: 201, http.MethodPatch: 200}[r.Method]
 	}
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, `{"canary":"of the API server"}`)
+	body := s.body
+	if body == "" {
+		body = `{"canary":"of the API server"}`
+	}
+	_, _ = io.WriteString(w, body)
 }
 
 func (s *server) answer(status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status = status
+}
+
+func (s *server) says(body string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.body = body
 }
 
 func (s *server) told() []call {
@@ -88,14 +100,16 @@ func (s *server) told() []call {
 func (s *server) sender(t *testing.T) (*events.Sender, *log) {
 	t.Helper()
 	l := &log{}
-	sender, err := events.New(s.URL, s.access, slog.New(slog.NewJSONHandler(l, nil)))
+	client, err := kubeapi.New(s.URL, s.access)
 	require.NoError(t, err)
+	sender := events.New(client, slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- sender.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		require.NoError(t, <-done)
+		client.Close()
 	})
 	return sender, l
 }
@@ -205,27 +219,18 @@ func TestEventsAreRateLimitedAndBounded(t *testing.T) {
 	assert.LessOrEqual(t, len(calls[0].body["message"].(string)), 1024)
 }
 
-func TestAccess(t *testing.T) {
-	sender, err := events.InCluster(slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	assert.Nil(t, sender, "no container, no events")
-	for name, row := range map[string]struct {
-		address, ca, says string
-	}{
-		"no address":     {"", "x", "its address is no URL"},
-		"no ca":          {"https://127.0.0.1:1", "", "no such file"},
-		"no certificate": {"https://127.0.0.1:1", "hello", "ca.crt holds no certificate"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			folder := t.TempDir()
-			if row.ca != "" {
-				require.NoError(t, os.WriteFile(filepath.Join(folder, "ca.crt"), []byte(row.ca), 0o600))
-			}
-			_, err := events.New(row.address, folder, slog.New(slog.DiscardHandler))
-			require.ErrorIs(t, err, events.ErrAccess)
-			assert.ErrorContains(t, err, row.says)
-		})
-	}
+// TestANamespaceThatIsBeingDeleted takes no events, and that is nobody's fault: the right to write them is not what lacks.
+func TestANamespaceThatIsBeingDeleted(t *testing.T) {
+	s := newServer(t)
+	sender, l := s.sender(t)
+	s.answer(403)
+	s.says(`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"canary","reason":"Forbidden","code":403,` +
+		`"details":{"name":"x","kind":"events","causes":[{"reason":"NamespaceTerminating","message":"canary","field":"metadata.namespace"}]}}`)
+	sender.Tell(events.Event{Pod: pod, Reason: "A"})
+	require.Eventually(t, func() bool { return strings.Contains(l.String(), "event not sent, its namespace is being deleted") }, 30*time.Second, time.Millisecond)
+	assert.Contains(t, l.String(), `"level":"DEBUG"`)
+	assert.NotContains(t, l.String(), "403")
+	assert.NotContains(t, l.String(), "canary")
 }
 
 func TestAnAPIServerThatIsDown(t *testing.T) {

@@ -55,6 +55,8 @@ const (
 	Lost     What = "lost"     // a renewal, for good: what it was for is replaced when the pod asks
 	Silent   What = "silent"   // the pod is not heard of: nothing is renewed any more
 	Returned What = "returned" // given back, because the mount failed
+	Revoked  What = "revoked"  // a lease, with its token, because the pod has ended
+	Left     What = "left"     // a lease of a pod that has ended, which Vault would not revoke: it ends by its age
 )
 
 // What is a kind of Event.
@@ -62,7 +64,7 @@ type What string
 
 // Everything lists the kinds of Event.
 func Everything() []What {
-	return []What{First, Restart, Replaced, Renewed, Failed, Lost, Silent, Returned}
+	return []What{First, Restart, Replaced, Renewed, Failed, Lost, Silent, Returned, Revoked, Left}
 }
 
 // Event is something that happened.
@@ -70,7 +72,7 @@ type Event struct {
 	What   What
 	Holder Holder
 	Path   string // the raw path; "" is the token
-	Err    error  // of Failed and Lost
+	Err    error  // of Failed, Lost and Left
 }
 
 // Store holds what was made for the pods of a node. It is safe for concurrent use.

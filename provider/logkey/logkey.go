@@ -24,6 +24,7 @@ const (
 	Path       = "path"       // a file of the provider's own configuration
 	VaultPath  = "vault_path" // a raw path of Vault's that the operator grants; empty is a token
 	Version    = "version"    // the provider's version
+	Node       = "node"       // the node's name
 	Signal     = "signal"     // a signal's name
 	Stack      = "stack"      // where a panic happened
 )

@@ -92,6 +92,19 @@ func (s *Store) Forget() {
 	}
 }
 
+// End ends the sessions of a pod that has ended, and returns how many there were.
+func (s *Store) End(uid string) (ended int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, known := range s.sessions {
+		if known.pod.UID == uid {
+			s.end(known)
+			ended++
+		}
+	}
+	return ended
+}
+
 // sweep ends sessions whose pods have fallen silent: no call tells that a pod is gone.
 func (s *Store) sweep() {
 	ticker := time.NewTicker(sweepEvery)

@@ -36,14 +36,16 @@ var mayImport = map[string][]string{
 	"provider/object": {
 		"provider/fetch", "provider/mount", "provider/params", "provider/record", "provider/secret", "provider/exactjson", "provider/secretref",
 	},
-	"provider/events":      {"provider/badge", "provider/logkey"},
+	"provider/kubeapi":     {"provider/exactjson"},
+	"provider/events":      {"provider/badge", "provider/kubeapi", "provider/logkey"},
+	"provider/podwatch":    {"provider/kubeapi", "provider/exactjson", "provider/logkey"},
 	"provider/session":     {"provider/badge", "provider/vault", "provider/secret"},
 	"provider/rpc":         {"provider/logkey"},
 	"provider/rpc/rpctest": {"provider/rpc"},
 	"provider": {
 		"provider/secretref", "provider/badge", "provider/params", "provider/mount", "provider/vault", "provider/fetch", "provider/object", "provider/config",
 		"provider/secret", "provider/record", "provider/logkey", "provider/session",
-		"provider/events", "provider/lease",
+		"provider/events", "provider/lease", "provider/podwatch",
 	},
 }
 
@@ -81,7 +83,7 @@ func TestWordsNeedOnlyTheStandardLibraryAndYAML(t *testing.T) {
 
 func TestWhatAProgramMayNotLink(t *testing.T) {
 	for program, foreign := range map[string][]string{
-		// A clientset would triple the DaemonSet's size, and the provider only adds Events in the Kubernetes API.
+		// A clientset would triple the DaemonSet's size, and the provider only adds Events in the Kubernetes API, and watches its node's pods.
 		"cmd/gtc-csi-provider": {"k8s.io/client-go", "k8s.io/api/", "k8s.io/apimachinery", module + "/cmd/gtc-deployer", module + "/provider/rpc/rpctest"},
 		// What stands before every worker is small and has no way to the network.
 		"cmd/gtc-exec":     {"k8s.io/", "google.golang.org/grpc", "github.com/hashicorp/", "net/http"},
