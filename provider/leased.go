@@ -9,6 +9,7 @@ import (
 
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
 	"github.com/greenticai/gtc-csi-provider/provider/config"
+	"github.com/greenticai/gtc-csi-provider/provider/events"
 	"github.com/greenticai/gtc-csi-provider/provider/fetch"
 	"github.com/greenticai/gtc-csi-provider/provider/lease"
 	"github.com/greenticai/gtc-csi-provider/provider/logkey"
@@ -71,6 +72,8 @@ func (s *Server) leased(e lease.Event) {
 		level, message = slog.LevelWarn, "lease not renewed, it is tried again"
 	case lease.Lost:
 		level, message = slog.LevelWarn, "lease not renewed, it is replaced when the pod asks"
+		s.notify(events.Event{Pod: e.Holder.Pod, Warning: true, Reason: reasonLost, Message: "a credential in the volume has ended at Vault, or is about to; " +
+			"the driver's next call brings a new one: " + textOf(e.Err)})
 	case lease.Silent:
 		message = "pod is silent, its lease is not renewed any more"
 	case lease.Returned:

@@ -14,6 +14,8 @@ import (
 const (
 	reasonFailed   = "GreenticRefreshFailed"
 	reasonRestored = "GreenticRefreshRestored"
+	reasonTooOld   = "GreenticSecretsTooOld"
+	reasonLost     = "GreenticLeaseLost"
 )
 
 // tellTurn tells, in the log and on the pod, that a volume's refreshes begin to fail or work again, and not of each: the driver hides
@@ -21,6 +23,12 @@ const (
 func (s *Server) tellTurn(ctx context.Context, story *story, attributes []slog.Attr) {
 	answer := story.answer
 	switch {
+	case answer.Spent:
+		text := textOf(answer.Trouble)
+		s.log.LogAttrs(ctx, slog.LevelWarn, "last answer is older than maxStale, it does not stand in any more",
+			append(slices.Clone(attributes), slog.String(logkey.Error, text))...)
+		s.notify(events.Event{Pod: story.identity, Warning: true, Reason: reasonTooOld, Message: "the volume's secrets are older than the provider's " +
+			"refresh.maxStale allows: it does not answer with them any more, and the files stay as they were until they can be read again: " + text})
 	case !answer.Turned:
 	case answer.Trouble == nil:
 		s.log.LogAttrs(ctx, slog.LevelInfo, "refresh works again", attributes...)

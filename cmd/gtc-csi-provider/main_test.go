@@ -59,14 +59,21 @@ func TestFlags(t *testing.T) {
 		args []string
 		says []string
 	}{
-		"unknown":          {[]string{"--colour", "red"}, []string{"colour"}},
-		"an argument":      {[]string{"serve"}, []string{`unexpected argument "serve"`}},
-		"a level":          {[]string{"--log-level", "loud"}, []string{`--log-level: "loud" is none of debug, info, warn, error`}},
-		"no endpoint":      {[]string{"--endpoint", ""}, []string{"--endpoint: "}},
-		"several":          {[]string{"--endpoint", "", "--config", "", "--log-level", "x", "--config-poll", "0s"}, []string{"--endpoint", "--config: ", "--log-level", "--config-poll"}},
+		"unknown":     {[]string{"--colour", "red"}, []string{"colour"}},
+		"an argument": {[]string{"serve"}, []string{`unexpected argument "serve"`}},
+		"a level":     {[]string{"--log-level", "loud"}, []string{`--log-level: "loud" is none of debug, info, warn, error`}},
+		"no endpoint": {[]string{"--endpoint", ""}, []string{"--endpoint: "}},
+		"several":     {[]string{"--endpoint", "", "--config", "", "--log-level", "x", "--config-poll", "0s"}, []string{"--endpoint", "--config: ", "--log-level", "--config-poll"}},
+		"a watch without access": {args: []string{"--config", "CONFIG", "--pod-watch-node", "node-1", "--api-access", "/nowhere"}, says: []string{
+			"--pod-watch-node: the container's access to the API server is of no use: /nowhere has no token, or KUBERNETES_SERVICE_HOST is not set",
+		}},
 		"no configuration": {[]string{"--config", "/nowhere/at/all.yaml"}, []string{"no such file"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			_, config, _ := files(t)
+			for i, arg := range row.args {
+				row.args[i] = strings.Replace(arg, "CONFIG", config, 1)
+			}
 			err := Run(t.Context(), row.args, io.Discard, io.Discard)
 			require.ErrorIs(t, err, errInvalid)
 			for _, text := range row.says {

@@ -189,7 +189,7 @@ func (t *turn) giveBack(ctx context.Context, token vault.Token) {
 // calm notes that the volume is answered as it should be, and reports whether it was not before.
 func (known *session) calm() (turned bool) {
 	turned = !known.troubled.IsZero()
-	known.troubled = time.Time{}
+	known.troubled, known.bridged = time.Time{}, false
 	return turned
 }
 
@@ -230,7 +230,9 @@ func (t *turn) last(err error, decided bool) (a Answer, known bool) {
 	case decided:
 		t.store.release(s)
 	case kept != nil && time.Since(kept.began) <= t.Policy.MaxStale:
-		a.Bytes = kept.copied()
+		a.Bytes, s.bridged = kept.copied(), true
+	default:
+		a.Spent, s.bridged = s.bridged, false
 	}
 	return a, true
 }

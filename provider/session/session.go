@@ -45,6 +45,7 @@ type session struct {
 	holds    bool    // the group's answer is this volume's too
 	own      *answer // what this volume alone is answered with: what was refused is not in it
 	troubled time.Time
+	bridged  bool // since then the last answer has stood in, and was not too old yet
 }
 
 // answer is what was made of one read.

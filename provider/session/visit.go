@@ -77,4 +77,6 @@ type Answer struct {
 	// the first answer after trouble.
 	Trouble error
 	Turned  bool
+	// Spent is set once, when the last answer has stood in during the trouble and has become too old for it.
+	Spent bool
 }
