@@ -41,7 +41,7 @@ func TestHowTheProviderRuns(t *testing.T) {
 	}
 }
 
-// TestWhatTheProviderMayDo: write events, and nothing else; and with them switched off nothing at all.
+// TestWhatTheProviderMayDo: write events, and nothing else; with them switched off nothing at all; and watch pods where that is asked for.
 func TestWhatTheProviderMayDo(t *testing.T) {
 	granted := func(values string) (rules []string) {
 		for _, object := range render(t, values) {
@@ -54,6 +54,7 @@ func TestWhatTheProviderMayDo(t *testing.T) {
 	}
 	assert.Equal(t, []string{`[{"apiGroups":[""],"resources":["events"],"verbs":["create","patch"]}]`}, granted(everything))
 	assert.Empty(t, granted("events: {enabled: false}"))
+	assert.Equal(t, []string{`[{"apiGroups":[""],"resources":["pods"],"verbs":["list","watch"]}]`}, granted("podWatch: {enabled: true}\nevents: {enabled: false}"))
 }
 
 // TestTheTestsPodIsNoProvider: a DaemonSet adopts whatever its selector finds.

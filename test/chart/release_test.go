@@ -146,7 +146,15 @@ func TestTheNotesWithoutACluster(t *testing.T) {
 	out, err := helm.Run(t.Context(), "install", "noted", folder, "--dry-run=client", "--set", "admission.enabled=false", "--kubeconfig", lab.Shared(t).Kubeconfig())
 	require.NoError(t, err)
 	assert.Contains(t, out, "not looked at: this is a rendering without a cluster")
+	assert.NotContains(t, out, "podWatch.enabled")
 	assert.Contains(t, out, "admission.enabled is false: whoever may make pods in a badge's namespace gets that badge's secrets.")
+}
+
+// TestTheNotesWarnOfThePodWatch: it is a right over the whole cluster.
+func TestTheNotesWarnOfThePodWatch(t *testing.T) {
+	out, err := helm.Run(t.Context(), "install", "noted", folder, "--dry-run=client", "--set", "podWatch.enabled=true", "--kubeconfig", lab.Shared(t).Kubeconfig())
+	require.NoError(t, err)
+	assert.Contains(t, out, "podWatch.enabled is true: the provider's ServiceAccount may list and watch the pods of the whole cluster.")
 }
 
 // TestInstallUpgradeUninstall leaves nothing behind.

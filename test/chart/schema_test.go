@@ -49,6 +49,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"a folder with a dot":           {"providersDir: /var/../etc", "at '/providersDir'"},
 		"a relative folder":             {"providersDir: var", "at '/providersDir'"},
 		"a switch that is a text":       {"admission: {enabled: 'false'}", "at '/admission/enabled': got string, want boolean"},
+		"a watch that is a text":        {"podWatch: {enabled: 'yes'}", "at '/podWatch/enabled': got string, want boolean"},
 		"an upgrade that leaves gaps":   {"maxSurge: 0", "at '/maxSurge'"},
 		"or none of the nodes":          {"maxSurge: 0%", "at '/maxSurge'"},
 		"a volume from two":             {"caVolumes: [{name: v, configMap: a, secret: b}]", "at '/caVolumes/0'"},

@@ -111,6 +111,7 @@ type provider struct {
 	health  string // URLs
 	metrics string
 	args    []string
+	env     []string // besides what misleads
 }
 
 // greentic is the provider that all tests may share. It ends with the lab.
@@ -170,6 +171,7 @@ func (p *provider) launch(ctx context.Context) error {
 		"PATH=" + os.Getenv("PATH"), "VAULT_ADDR=http://127.0.0.1:1", "VAULT_TOKEN=ambient", "VAULT_NAMESPACE=ambient", "VAULT_MAX_RETRIES=0",
 		"KUBECONFIG=" + p.world.Kubeconfig(), "GOTRACEBACK=all",
 	}
+	cmd.Env = append(cmd.Env, p.env...)
 	var err error
 	if p.Process, err = p.world.StartProcess("provider-"+p.name, cmd); err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
 	"github.com/greenticai/gtc-csi-provider/provider/events"
+	"github.com/greenticai/gtc-csi-provider/provider/kubeapi"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 	"github.com/greenticai/gtc-csi-provider/test/lab"
 )
@@ -324,6 +325,21 @@ func TestEventsOnAPod(t *testing.T) {
 // eventSender runs a Sender with the access that the chart gives the provider, and a pod to tell of.
 func (w *world) eventSender(t *testing.T, scope secretref.Scope) (*events.Sender, *corev1.Pod) {
 	t.Helper()
+	client, err := kubeapi.New(w.KubernetesHost(), w.access(t, "events", "create, patch"))
+	require.NoError(t, err)
+	sender := events.New(client, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	done := make(chan error, 1)
+	go func() { done <- sender.Run(t.Context()) }()
+	t.Cleanup(func() {
+		require.NoError(t, <-done) // the context has ended by then
+		client.Close()
+	})
+	return sender, w.pod(t, scope, "class").Pod()
+}
+
+// access is a folder as a kubelet makes it, of a ServiceAccount that has these verbs on a resource of the whole cluster and nothing else.
+func (w *world) access(t *testing.T, resource, verbs string) string {
+	t.Helper()
 	account := unique("provider")
 	require.NoError(t, w.ApplyYAML(t.Context(), fmt.Appendf(nil, `
 apiVersion: v1
@@ -332,28 +348,23 @@ metadata: {namespace: kube-system, name: %[1]s}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
-metadata: {name: %[1]s-events}
+metadata: {name: %[1]s}
 rules:
-- {apiGroups: [""], resources: [events], verbs: [create, patch]}
+- {apiGroups: [""], resources: [%[2]s], verbs: [%[3]s]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
-metadata: {name: %[1]s-events}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: %[1]s-events}
+metadata: {name: %[1]s}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: %[1]s}
 subjects:
 - {kind: ServiceAccount, name: %[1]s, namespace: kube-system}
-`, account)))
-	access := t.TempDir()
+`, account, resource, verbs)))
+	folder := t.TempDir()
 	ca, err := w.KubernetesCA()
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(access, "ca.crt"), ca, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "ca.crt"), ca, 0o600))
 	token, err := w.Clientset().CoreV1().ServiceAccounts("kube-system").CreateToken(t.Context(), account, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(access, "token"), []byte(token.Status.Token), 0o600))
-	sender, err := events.New(w.KubernetesHost(), access, slog.New(slog.NewTextHandler(t.Output(), nil)))
-	require.NoError(t, err)
-	done := make(chan error, 1)
-	go func() { done <- sender.Run(t.Context()) }()
-	t.Cleanup(func() { require.NoError(t, <-done) }) // the context has ended by then
-	return sender, w.pod(t, scope, "class").Pod()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "token"), []byte(token.Status.Token), 0o600))
+	return folder
 }
