@@ -30,10 +30,16 @@ func twoThirds(life time.Duration) time.Duration {
 }
 
 func (t term) isOver(now time.Time) bool {
-	return !t.replace.IsZero() && !now.Before(t.replace) || !t.ends.IsZero() && !now.Before(t.ends)
+	return reached(t.replace, now) || reached(t.ends, now)
 }
 
-func (t term) isDue(now time.Time) bool { return !t.renew.IsZero() && !now.Before(t.renew) }
+func (t term) isDue(now time.Time) bool { return reached(t.renew, now) }
+
+// reached reports whether it is when, or later, by one of a machine's two clocks: the one on the wall jumps when somebody sets it, the
+// other one stands still while the machine sleeps, and Vault's goes on. A zero when is never.
+func reached(when, now time.Time) bool {
+	return !when.IsZero() && (!now.Before(when) || !now.Round(0).Before(when.Round(0)))
+}
 
 // prolonged is t after a renewal has brought lasts from now on. A renewal that brings less than was asked for is the last one: the
 // longest life is near, and what is left of it is for the change.

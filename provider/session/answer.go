@@ -40,7 +40,7 @@ func (s *Store) Answer(ctx context.Context, v Visit) (Answer, error) {
 }
 
 func (s *Store) begin(v Visit) *turn {
-	t := &turn{Visit: v, store: s, began: time.Now(), digest: s.digest(v.Proof)}
+	t := &turn{Visit: v, store: s, began: s.now(), digest: s.digest(v.Proof)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	by := share{badge: v.Pod.Badge(), request: v.Request}
@@ -72,7 +72,7 @@ func (t *turn) young() (bytes secret.Value, turned bool) {
 	if a := known.answer(); a == nil || !t.proven || !t.holds(a) {
 		return secret.Value{}, false
 	}
-	if bytes, turned = known.young(); !bytes.IsEmpty() {
+	if bytes, turned = known.young(t.store.now()); !bytes.IsEmpty() {
 		t.hear(known)
 		t.store.called(known, t.Visit)
 	}
@@ -80,12 +80,12 @@ func (t *turn) young() (bytes secret.Value, turned bool) {
 }
 
 // young is the same of a session whose token Vault was shown.
-func (known *session) young() (bytes secret.Value, turned bool) {
+func (known *session) young(now time.Time) (bytes secret.Value, turned bool) {
 	a := known.answer()
-	if a == nil || time.Since(a.began) >= a.due {
+	if a == nil || age(a.began, now) >= a.due {
 		return secret.Value{}, false
 	}
-	known.heard = time.Now()
+	known.heard = now
 	return a.copied(), known.own == nil && known.calm() // what lacks something is no good end
 }
 
@@ -104,7 +104,7 @@ func (t *turn) holds(a *answer) bool {
 
 // hear notes that the pod is there. The store's mu is held.
 func (t *turn) hear(known *session) {
-	known.heard = time.Now()
+	known.heard = t.store.now()
 	if t.Made != nil {
 		t.Made.Hear()
 	}
@@ -229,7 +229,7 @@ func (t *turn) last(err error, decided bool) (a Answer, known bool) {
 	switch {
 	case decided:
 		t.store.release(s)
-	case kept != nil && time.Since(kept.began) <= t.Policy.MaxStale:
+	case kept != nil && age(kept.began, t.store.now()) <= t.Policy.MaxStale:
 		a.Bytes, s.bridged = kept.copied(), true
 	default:
 		a.Spent, s.bridged = s.bridged, false
@@ -241,7 +241,7 @@ func (t *turn) last(err error, decided bool) (a Answer, known bool) {
 func (t *turn) withoutRefused(ctx context.Context) (secret.Value, bool) {
 	ctx, cancel := context.WithTimeout(ctx, refreshTime)
 	defer cancel()
-	began := time.Now()
+	began := t.store.now()
 	login, err := t.Vault.Login(ctx)
 	if err != nil {
 		return secret.Value{}, false

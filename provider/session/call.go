@@ -43,7 +43,7 @@ func (s *Store) Again(c Call) (Answer, Volume, bool) {
 	if known == nil || !time.Now().Before(known.expires) {
 		return Answer{}, Volume{}, false
 	}
-	bytes, turned := known.young()
+	bytes, turned := known.young(s.now())
 	if bytes.IsEmpty() {
 		return Answer{}, Volume{}, false
 	}

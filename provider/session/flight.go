@@ -43,7 +43,7 @@ func (t *turn) share(ctx context.Context) (bytes secret.Value, turned bool, err 
 	t.from = Shared
 	for {
 		// t.store.mu is held here.
-		if latest := t.group.latest; latest != nil && !latest.began.Before(notBefore) {
+		if latest := t.group.latest; latest != nil && age(latest.began, t.began) <= t.began.Sub(notBefore) {
 			bytes, turned = latest.copied(), t.adopt()
 			t.store.mu.Unlock()
 			return bytes, turned, nil
@@ -110,7 +110,7 @@ func (t *turn) launch(ctx context.Context) *flight {
 	s, until := t.store, readUntil(ctx)
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
 	detach := context.AfterFunc(s.ctx, cancel) //nolint:contextcheck // the Store's own: Close ends every read
-	f := &flight{began: time.Now(), until: until, cancel: cancel, done: make(chan struct{})}
+	f := &flight{began: s.now(), until: until, cancel: cancel, done: make(chan struct{})}
 	g := s.ref(t.group.share)
 	g.flight = f
 	s.tasks.Go(func() {
@@ -168,7 +168,7 @@ func personal(err error) bool { return refused(err) || errors.As(err, new(*again
 // alone is a read that nobody shares: another pod of the group was refused, which does not decide for this one.
 func (t *turn) alone(ctx context.Context) (bytes secret.Value, turned bool, err error) {
 	t.from = Read
-	began := time.Now()
+	began := t.store.now()
 	if bytes, err = t.read(ctx); err != nil {
 		return secret.Value{}, false, err
 	}

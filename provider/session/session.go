@@ -66,6 +66,12 @@ type group struct {
 	flight  *flight // nil if none is on its way
 }
 
+// age is how old at now what began is. The clock on the wall jumps when somebody sets it, the other one stands still while the machine
+// sleeps: of the two the longer counts, so that neither makes anything look younger than it is.
+func age(began, now time.Time) time.Duration {
+	return max(now.Sub(began), now.Round(0).Sub(began.Round(0)))
+}
+
 // answer is what the volume is answered with from memory; nil if there is nothing.
 func (known *session) answer() *answer {
 	switch {

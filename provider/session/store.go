@@ -41,6 +41,7 @@ type Options struct {
 type Store struct {
 	options Options
 	key     []byte // of the tokens' digests: what is in memory must not help to check a guess elsewhere
+	now     func() time.Time // time.Now, but for tests of clocks that jump
 
 	ctx   context.Context // until Close
 	stop  context.CancelFunc
@@ -68,7 +69,7 @@ func New(o Options) *Store {
 	}
 	key := make([]byte, sha256.Size)
 	_, _ = rand.Read(key) // never fails: crypto/rand ends the program where there is no randomness
-	s := &Store{options: o, key: key, began: time.Now(), phases: o.Random(), sessions: map[volume]*session{},
+	s := &Store{options: o, key: key, began: time.Now(), now: time.Now, phases: o.Random(), sessions: map[volume]*session{},
 		calls: map[Call]*session{}, groups: map[share]*group{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.tasks.Go(s.sweep)
