@@ -83,17 +83,22 @@ func (s *Sender) Run(ctx context.Context) error {
 			return nil
 		case e := <-s.queue:
 			if s.limit.Wait(ctx) != nil {
-				return nil // ctx has ended
+				return nil //nolint:nilerr // ctx has ended
 			}
-			err := s.send(ctx, e)
-			switch {
-			case err == nil || ctx.Err() != nil:
-			case errors.Is(err, errEnding):
-				s.log.Debug("event not sent, its namespace is being deleted", logkey.Pod, e.Pod.Namespace+"/"+e.Pod.Name, logkey.Reason, e.Reason)
-			default:
-				s.log.Warn("event not sent", logkey.Pod, e.Pod.Namespace+"/"+e.Pod.Name, logkey.Reason, e.Reason, logkey.Error, err.Error())
-			}
+			s.report(ctx, e, s.send(ctx, e))
 		}
+	}
+}
+
+// report logs what was not sent, unless ctx has ended.
+func (s *Sender) report(ctx context.Context, e Event, err error) {
+	pod := e.Pod.Namespace + "/" + e.Pod.Name
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.Is(err, errEnding):
+		s.log.Debug("event not sent, its namespace is being deleted", logkey.Pod, pod, logkey.Reason, e.Reason)
+	default:
+		s.log.Warn("event not sent", logkey.Pod, pod, logkey.Reason, e.Reason, logkey.Error, err.Error())
 	}
 }
 

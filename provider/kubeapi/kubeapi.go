@@ -110,7 +110,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*http.Response, error) {
 	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return nil, ErrSilent //nolint:nilerr // the library's text holds the address
+		return nil, ErrSilent // the library's text holds the address
 	}
 	return answer, nil
 }

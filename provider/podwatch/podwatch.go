@@ -69,7 +69,7 @@ func (w *Watch) Run(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			w.interrupted(err)
+			w.interrupted(ctx, err)
 		}
 		if time.Since(began) >= w.Most {
 			pause = w.Least
@@ -138,12 +138,12 @@ func (w *Watch) set(up bool) {
 }
 
 // interrupted tells once, until it is up again, that no pod's end is heard of.
-func (w *Watch) interrupted(err error) {
+func (w *Watch) interrupted(ctx context.Context, err error) {
 	w.set(false)
 	level := slog.LevelWarn
 	if w.told {
 		level = slog.LevelDebug
 	}
 	w.told = true
-	w.Log.Log(context.Background(), level, "pod watch interrupted, nothing is revoked until it is back", logkey.Node, w.Node, logkey.Error, err.Error())
+	w.Log.Log(ctx, level, "pod watch interrupted, nothing is revoked until it is back", logkey.Node, w.Node, logkey.Error, err.Error())
 }

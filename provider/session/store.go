@@ -40,7 +40,7 @@ type Options struct {
 // Store holds the sessions of a node. It is safe for concurrent use.
 type Store struct {
 	options Options
-	key     []byte // of the tokens' digests: what is in memory must not help to check a guess elsewhere
+	key     []byte           // of the tokens' digests: what is in memory must not help to check a guess elsewhere
 	now     func() time.Time // time.Now, but for tests of clocks that jump
 
 	ctx   context.Context // until Close

@@ -81,7 +81,7 @@ var effects = []struct{ value, set, object, path, want string }{
 	{"podWatch.enabled", "podWatch: {enabled: true}", "ClusterRoleBinding/gtc-system-gtc-csi-provider-pods", ".roleRef.name", `"gtc-system-gtc-csi-provider-pods"`},
 	{"podWatch.enabled", "podWatch: {enabled: true}", "ClusterRoleBinding/gtc-system-gtc-csi-provider-pods", ".subjects",
 		`[{"kind":"ServiceAccount","name":"gtc-csi-provider","namespace":"gtc-system"}]`},
-	{"podWatch.enabled", "podWatch: {enabled: true}", daemonSet, serving + ".args[6]", `"--pod-watch-node=$(NODE_NAME)"`},
+	{"podWatch.enabled", "podWatch: {enabled: true}", daemonSet, serving + ".args[5:]", `"--events=true" "--pod-watch-node=$(NODE_NAME)"`},
 	{"podWatch.enabled", "podWatch: {enabled: true}", daemonSet, serving + `.env[?(@.name=="NODE_NAME")].valueFrom.fieldRef.fieldPath`, `"spec.nodeName"`},
 	{"podWatch.enabled", "podWatch: {enabled: true}\nevents: {enabled: false}", daemonSet, serving + ".args[5:]", `"--events=false" "--pod-watch-node=$(NODE_NAME)"`},
 	{"podWatch.enabled", everything + "podWatch: {enabled: true}\nevents: {enabled: false}", "NetworkPolicy/gtc-csi-provider", ".spec.egress[2].ports[*].port", `443 6443`},
