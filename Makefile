@@ -3,7 +3,10 @@
 SHELL := /bin/bash -o pipefail
 BIN := bin
 PROGRAMS := gtc-csi-provider gtc-deployer gtc-exec
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags='-s -w'
+# Without grpcnotrace, gRPC links the page that it could show its calls on, whose templates call methods by name: the linker then keeps every
+# method of every type, which is a fifth of the provider's program and 2 MiB of its resident memory.
+SMALL := -trimpath -tags=grpcnotrace -ldflags='-s -w'
+GO_BUILD := CGO_ENABLED=0 go build $(SMALL)
 TOOL := go tool -modfile=$(CURDIR)/test/tools/go.mod
 
 ##@ Show
@@ -57,7 +60,7 @@ IMAGES := ghcr.io/greenticai
 IMAGE_ARCHS := amd64 arm64
 # Nothing of the machine gets into the programs: not its paths, its settings of the go command or the time. Their version is the commit's.
 IMAGE_ENV = GOOS=linux GOARCH=$* GOAMD64=v1 GOARM64=v8.0 CGO_ENABLED=0 GOWORK=off
-IMAGE_BUILD := go build -mod=readonly -trimpath -buildvcs=auto -ldflags='-s -w'
+IMAGE_BUILD := go build -mod=readonly -buildvcs=auto $(SMALL)
 SBOM := GOFLAGS=-trimpath go tool -modfile=$(CURDIR)/test/tools/sbom/go.mod cyclonedx-gomod bin -json -noserial -notimestamp -std
 
 .PHONY: image

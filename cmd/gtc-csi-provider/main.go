@@ -12,9 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	// Images hold no certificates: where the system has none, Mozilla's are trusted.
-	_ "golang.org/x/crypto/x509roots/fallback"
 )
 
 // Exit codes: 2 is for what the operator wrote, as the other programs of this module have it.

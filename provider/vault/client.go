@@ -39,7 +39,7 @@ type Options struct {
 	KVMount, KVPrefix string
 	// TransitMount is where transit is mounted, and TransitKey the key that wraps the records' data keys.
 	TransitMount, TransitKey string
-	// RootCAs are trusted for https; nil is the system's.
+	// RootCAs are trusted for https; nil is the system's, or Mozilla's where the system has none.
 	RootCAs *x509.CertPool
 	// Retry says how long and how often; zero fields have defaults.
 	Retry Retry
@@ -66,7 +66,7 @@ type address struct {
 func New(o Options) (*Client, error) {
 	o.Retry = o.Retry.withDefaults()
 	faults := faultsOf(o)
-	c := &Client{options: o, slots: make(chan struct{}, MaxInFlight), transport: newTransport(o.RootCAs)}
+	c := &Client{options: o, slots: make(chan struct{}, MaxInFlight), transport: newTransport(o.authorities())}
 	for i, base := range o.Addresses {
 		a, err := newAddress(base, o.Namespace)
 		if err != nil {

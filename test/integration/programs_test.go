@@ -19,7 +19,8 @@ func buildPrograms(ctx context.Context, dir string) error {
 		{root, "./cmd/..."},
 		{filepath.Join(root, "test"), "./worker"},
 	} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", dir+"/", build.packages)
+		cmd := exec.CommandContext(ctx, "go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-tags=grpcnotrace", "-ldflags=-s -w",
+			"-o", dir+"/", build.packages)
 		cmd.Dir = build.module
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 		if out, err := cmd.CombinedOutput(); err != nil {

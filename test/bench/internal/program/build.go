@@ -19,7 +19,7 @@ const buildTime = 10 * time.Minute
 func Build(ctx context.Context, importPath, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, buildTime)
 	defer cancel()
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, importPath)
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags=grpcnotrace", "-ldflags=-s -w", "-o", path, importPath)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building %s (in the folder test of a checkout): %w: %s", importPath, err, strings.TrimSpace(string(out)))
