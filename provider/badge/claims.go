@@ -1,6 +1,7 @@
 package badge
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -37,7 +38,7 @@ func ParseClaims(token secret.Value) (Claims, error) {
 	if token.Len() > MaxToken {
 		return Claims{}, fmt.Errorf("%w: longer than %d bytes", ErrToken, MaxToken)
 	}
-	parts := strings.Split(token.RevealString(), ".")
+	parts := bytes.Split(token.Reveal(), []byte("."))
 	if len(parts) != 3 {
 		return Claims{}, fmt.Errorf("%w: a JWT has three parts, this has %d", ErrToken, len(parts))
 	}
@@ -46,7 +47,7 @@ func ParseClaims(token secret.Value) (Claims, error) {
 		return Claims{}, fmt.Errorf("%w: header: %w", ErrToken, err)
 	}
 	algorithm, err := header.Text("alg")
-	if err != nil || algorithm == "" || strings.EqualFold(algorithm, "none") || parts[2] == "" {
+	if err != nil || algorithm == "" || strings.EqualFold(algorithm, "none") || len(parts[2]) == 0 {
 		return Claims{}, fmt.Errorf("%w: it is not signed", ErrToken)
 	}
 	if _, err := decodeBase64(parts[2]); err != nil {
@@ -147,7 +148,7 @@ func readTime(body exactjson.Object, name string) (time.Time, error) {
 	return time.Unix(int64(seconds), 0), nil
 }
 
-func decodePart(part string) (exactjson.Object, error) {
+func decodePart(part []byte) (exactjson.Object, error) {
 	text, err := decodeBase64(part)
 	if err != nil {
 		return nil, err
@@ -155,13 +156,17 @@ func decodePart(part string) (exactjson.Object, error) {
 	return exactjson.Parse(text)
 }
 
-var errNotBase64 = errors.New("not base64url")
+var (
+	errNotBase64 = errors.New("not base64url")
+	strict       = base64.RawURLEncoding.Strict()
+)
 
 // decodeBase64 keeps the decoder's own error to itself, and does not pass over line breaks as the decoder does.
-func decodeBase64(part string) ([]byte, error) {
-	text, err := base64.RawURLEncoding.Strict().DecodeString(part)
-	if err != nil || strings.ContainsAny(part, "\r\n") {
+func decodeBase64(part []byte) ([]byte, error) {
+	text := make([]byte, base64.RawURLEncoding.DecodedLen(len(part)))
+	n, err := strict.Decode(text, part)
+	if err != nil || bytes.ContainsAny(part, "\r\n") {
 		return nil, errNotBase64
 	}
-	return text, nil
+	return text[:n], nil
 }

@@ -30,25 +30,25 @@ var (
 type Object []field
 
 type field struct {
-	name  string
+	name  []byte // a part of the text, unless it is written with escapes
 	value json.RawMessage
 }
 
-// Parse reads data, which must be one object and nothing after it. The values are parts of data, not copies: it must stay as it is while
-// they are in use.
+// Parse reads data, which must be one object and nothing after it. Names and values are parts of data, not copies: it must stay as it is
+// while they are in use.
 func Parse(data []byte) (Object, error) {
 	var room [16]field // on the stack; an object has no more memory than its fields need
 	fields := room[:0]
 	s := scanner{text: data}
-	ok := s.object(func(name, value []byte) { fields = append(fields, field{unquote(name), value}) })
+	ok := s.object(func(name, value []byte) { fields = append(fields, field{inside(name), value}) })
 	if s.space(); !ok || s.at != len(data) {
 		return nil, ErrObject
 	}
 	o := make(Object, len(fields))
 	copy(o, fields)
-	slices.SortFunc(o, func(a, b field) int { return cmp.Compare(a.name, b.name) })
+	slices.SortFunc(o, func(a, b field) int { return bytes.Compare(a.name, b.name) })
 	for i := range o {
-		if i > 0 && o[i].name == o[i-1].name {
+		if i > 0 && bytes.Equal(o[i].name, o[i-1].name) {
 			return nil, ErrTwice
 		}
 	}
@@ -67,7 +67,7 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 
 // Raw is the field's JSON, or nil if it is absent; null is not absent here.
 func (o Object) Raw(name string) json.RawMessage {
-	i, found := slices.BinarySearchFunc(o, name, func(f field, name string) int { return cmp.Compare(f.name, name) })
+	i, found := slices.BinarySearchFunc(o, name, func(f field, name string) int { return cmp.Compare(string(f.name), name) })
 	if !found {
 		return nil
 	}
@@ -78,7 +78,7 @@ func (o Object) Raw(name string) json.RawMessage {
 func (o Object) All() iter.Seq2[string, json.RawMessage] {
 	return func(yield func(string, json.RawMessage) bool) {
 		for _, f := range o {
-			if !yield(f.name, f.value) {
+			if !yield(string(f.name), f.value) {
 				return
 			}
 		}
@@ -97,7 +97,11 @@ func (o Object) Read(name string, into any) error {
 	if !o.Has(name) {
 		return fmt.Errorf("%s: %w", name, ErrMissing)
 	}
-	err := json.Unmarshal(o.Raw(name), into)
+	value := o.Raw(name)
+	if scalar(value, into) {
+		return nil
+	}
+	err := json.Unmarshal(value, into)
 	switch {
 	case err == nil:
 		return nil
@@ -135,7 +139,7 @@ func (o Object) Object(name string) (Object, error) {
 // Only is ErrUnknown if o has a field that is none of names.
 func (o Object) Only(names ...string) error {
 	for _, f := range o {
-		if !slices.Contains(names, f.name) {
+		if !slices.Contains(names, string(f.name)) {
 			return ErrUnknown
 		}
 	}

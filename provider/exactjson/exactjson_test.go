@@ -101,10 +101,40 @@ func TestWhoseTheBytesAre(t *testing.T) {
 	require.NoError(t, err)
 	var decoded exactjson.Object
 	require.NoError(t, decoded.UnmarshalJSON(data))
+	given := parsed.Raw("a")
 	clear(data)
-	assert.Equal(t, make([]byte, 3), []byte(parsed.Raw("a")), "what Parse gives is wiped with its text")
+	assert.Equal(t, make([]byte, 3), []byte(given), "what Parse gives is wiped with its text")
+	assert.Nil(t, parsed.Raw("a"), "the names too")
 	assert.Equal(t, "[1]", string(decoded.Raw("a")), "encoding/json uses its text again")
 	assert.Nil(t, decoded.Raw("b"))
+}
+
+// Whatever encoding/json makes of a value, Read makes of it.
+func TestReadScalars(t *testing.T) {
+	for _, text := range []string{
+		"0", "-0", "1", "-1", "1.0", "1.5", "1e3", "1E+3", "1e-3", "1e400", "-1e400", "9007199254740993", "9223372036854775807", "9223372036854775808",
+		"-9223372036854775808", "-9223372036854775809", "99999999999999999999999999", "true", "false", `"1"`, `"true"`, "[]", "{}", "[1]",
+	} {
+		object, err := exactjson.Parse([]byte(`{"a":` + text + `}`))
+		require.NoError(t, err)
+		same(t, object, text, 7)
+		same(t, object, text, int64(7))
+		same(t, object, text, 7.5)
+		same(t, object, text, true)
+		same(t, object, text, false)
+		same(t, object, text, "x")
+	}
+}
+
+func same[T any](t *testing.T, object exactjson.Object, text string, before T) {
+	t.Helper()
+	got, want := before, before
+	gotErr, wantErr := object.Read("a", &got), json.Unmarshal([]byte(text), &want)
+	assert.Equal(t, wantErr == nil, gotErr == nil, "%s into %T", text, before)
+	assert.Equal(t, want, got, "%s into %T", text, before)
+	if gotErr != nil {
+		assert.ErrorIs(t, gotErr, exactjson.ErrType)
+	}
 }
 
 func TestReadRefuses(t *testing.T) {

@@ -3,6 +3,7 @@ package exactjson
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -196,6 +197,43 @@ func (s *scanner) space() {
 
 // plain is what a backslash before a byte makes of it; 0 for what is no such escape.
 var plain = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// inside is what unquote is, as a part of the same text where it stands there as it is.
+func inside(quoted []byte) []byte {
+	inner := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+		return inner
+	}
+	return []byte(unquote(quoted))
+}
+
+// scalar reads a number or a bool, which is known to be valid, without more memory. What is neither is left to json.Unmarshal, which decides.
+func scalar(value []byte, into any) bool {
+	switch into := into.(type) {
+	case *bool:
+		if value[0] != 't' && value[0] != 'f' {
+			return false
+		}
+		*into = value[0] == 't'
+		return true
+	case *int:
+		return number(into, value, strconv.Atoi)
+	case *int64:
+		return number(into, value, func(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) })
+	case *float64:
+		return number(into, value, func(text string) (float64, error) { return strconv.ParseFloat(text, 64) })
+	default:
+		return false
+	}
+}
+
+func number[N int | int64 | float64](into *N, value []byte, parse func(string) (N, error)) bool {
+	n, err := parse(string(value))
+	if err == nil {
+		*into = n
+	}
+	return err == nil
+}
 
 // unquote is the text of a string that is known to be valid.
 func unquote(quoted []byte) string {

@@ -32,13 +32,13 @@ const (
 // to patience for the next probe: to be the one that makes it, or for its good end. Without patience it says at once that Vault is not
 // available.
 func (b *Breaker) Enter(ctx context.Context, patience time.Duration) (leave func(error), err error) {
+	enter := b.enter(time.Now())
+	if enter.allowed {
+		return b.leaver(enter.probe), nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		enter := b.enter(time.Now())
-		if enter.allowed {
-			return func(err error) { b.leave(err, enter.probe) }, nil
-		}
 		timer := time.NewTimer(enter.wait)
 		select {
 		case <-timer.C:
@@ -49,8 +49,13 @@ func (b *Breaker) Enter(ctx context.Context, patience time.Duration) (leave func
 			return nil, fmt.Errorf("%w: the last %d attempts failed, and it is asked only now and then until it answers; "+
 				"check that Vault runs, is unsealed and can be reached from the node", ErrUnavailable, enter.failures)
 		}
+		if enter = b.enter(time.Now()); enter.allowed {
+			return b.leaver(enter.probe), nil
+		}
 	}
 }
+
+func (b *Breaker) leaver(probe bool) func(error) { return func(err error) { b.leave(err, probe) } }
 
 // entry is what a caller is told: go on, as a probe or not, or what to wait for.
 type entry struct {

@@ -39,7 +39,10 @@ const maxToken = 8 << 10
 func (c *Client) Login(ctx context.Context, pod Pod, role string, jwt secret.Value) (Login, error) {
 	mount := "auth/" + c.options.AuthMount
 	what := fmt.Sprintf("logging in at %s as role %q", mount, role)
-	body, err := json.Marshal(map[string]string{"role": role, "jwt": jwt.RevealString()})
+	body, err := json.Marshal(struct {
+		Role string `json:"role"`
+		JWT  string `json:"jwt"`
+	}{role, jwt.RevealString()})
 	if err != nil {
 		return Login{}, fmt.Errorf("%s: encoding the request: %w", what, err)
 	}

@@ -87,7 +87,9 @@ func (c *Client) Decrypt(ctx context.Context, token Token, ciphertexts []string)
 	for i, text := range ciphertexts {
 		input[i].Ciphertext = text
 	}
-	body, err := json.Marshal(map[string][]item{"batch_input": input})
+	body, err := json.Marshal(struct {
+		Input []item `json:"batch_input"`
+	}{input})
 	if err != nil {
 		return nil, fmt.Errorf("%s: encoding the request: %w", what, err)
 	}
