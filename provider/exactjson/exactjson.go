@@ -122,6 +122,16 @@ func (o Object) Text(name string) (string, error) {
 	return unquote(value), nil
 }
 
+// Bytes is Text as bytes, for what must not be copied without need: a part of the same text where it stands there as it is.
+func (o Object) Bytes(name string) ([]byte, error) {
+	value := o.Raw(name)
+	if len(value) == 0 || value[0] != '"' {
+		_, err := o.Text(name)
+		return nil, err
+	}
+	return inside(value), nil
+}
+
 // Object is Read of an Object; its values are parts of the same text.
 func (o Object) Object(name string) (Object, error) {
 	value := o.Raw(name)

@@ -95,6 +95,28 @@ func TestManyFieldsInAnyOrder(t *testing.T) {
 	require.ErrorIs(t, err, exactjson.ErrTwice)
 }
 
+func TestBytes(t *testing.T) {
+	data := []byte(`{"plain":"x","escaped":"\u0078\n","empty":"","number":1,"null":null}`)
+	object, err := exactjson.Parse(data)
+	require.NoError(t, err)
+	for name, want := range map[string]string{"plain": "x", "escaped": "x\n", "empty": ""} {
+		got, err := object.Bytes(name)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got))
+		text, err := object.Text(name)
+		require.NoError(t, err)
+		assert.Equal(t, want, text)
+	}
+	for name, want := range map[string]error{"number": exactjson.ErrType, "null": exactjson.ErrMissing, "absent": exactjson.ErrMissing} {
+		_, err := object.Bytes(name)
+		assert.ErrorIs(t, err, want)
+	}
+	plain, err := object.Bytes("plain")
+	require.NoError(t, err)
+	clear(data)
+	assert.Equal(t, []byte{0}, plain, "it is wiped with its text")
+}
+
 func TestWhoseTheBytesAre(t *testing.T) {
 	data := []byte(`{"a":[1]}`)
 	parsed, err := exactjson.Parse(data)

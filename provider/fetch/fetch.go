@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
 	"github.com/greenticai/gtc-csi-provider/provider/record"
@@ -75,7 +76,7 @@ func All(ctx context.Context, from Vault, token vault.Token, wishes []Wish) ([]F
 			return nil, fmt.Errorf("objects[%d]: %w", i, ErrNotGranted)
 		}
 	}
-	f := &fetcher{vault: from, token: token, seen: map[secretref.Reference]*reading{}, issued: map[badge.Granted]*issue{}}
+	f := &fetcher{vault: from, token: token}
 	f.readAll(ctx, grants(wishes))
 	f.issueAll(ctx, wishes)
 	f.readAll(ctx, f.fallbacks(wishes))
@@ -88,10 +89,19 @@ type fetcher struct {
 	vault  Vault
 	token  vault.Token
 	budget budget
-	seen   map[secretref.Reference]*reading
-	order  []*reading // as they were asked for
+	seen   []*reading // as they were asked for; so few that looking through them is the fastest way to find one
 	issued map[badge.Granted]*issue
 	keys   error // why the records' data keys could not be unwrapped
+}
+
+// find is nil if nobody has asked for ref.
+func (f *fetcher) find(ref secretref.Reference) *reading {
+	for _, r := range f.seen {
+		if r.granted.Reference() == ref {
+			return r
+		}
+	}
+	return nil
 }
 
 // reading is one distinct secret: read, and opened if it is a record.
@@ -118,7 +128,7 @@ func grants(wishes []Wish) []badge.Granted {
 func (f *fetcher) fallbacks(wishes []Wish) []badge.Granted {
 	var granted []badge.Granted
 	for _, wish := range wishes {
-		if wish.Fallback && f.seen[wish.Granted.Reference()].absent() {
+		if wish.Fallback && f.find(wish.Granted.Reference()).absent() {
 			granted = append(granted, wish.Granted.WholeTenant())
 		}
 	}
@@ -127,16 +137,14 @@ func (f *fetcher) fallbacks(wishes []Wish) []badge.Granted {
 
 // readAll reads what has not been read yet, all at the same time.
 func (f *fetcher) readAll(ctx context.Context, granted []badge.Granted) {
-	var fresh []*reading
+	known := len(f.seen)
+	f.seen = slices.Grow(f.seen, len(granted))
 	for _, g := range granted {
-		if _, known := f.seen[g.Reference()]; !known {
-			r := &reading{granted: g}
-			f.seen[g.Reference()] = r
-			fresh = append(fresh, r)
+		if f.find(g.Reference()) == nil {
+			f.seen = append(f.seen, &reading{granted: g})
 		}
 	}
-	f.order = append(f.order, fresh...)
-	atOnce(fresh, func(r *reading) { f.read(ctx, r) })
+	atOnce(f.seen[known:], func(r *reading) { f.read(ctx, r) })
 }
 
 func (f *fetcher) read(ctx context.Context, r *reading) {
@@ -159,7 +167,7 @@ func (f *fetcher) read(ctx context.Context, r *reading) {
 func (f *fetcher) openAll(ctx context.Context) {
 	var sealed []*reading
 	var wrapped []string
-	for _, r := range f.order {
+	for _, r := range f.seen {
 		if sealedRecord, ok := r.stored.Record(); ok && r.err == nil {
 			sealed = append(sealed, r)
 			wrapped = append(wrapped, sealedRecord.WrappedKey())
@@ -201,9 +209,9 @@ func (f *fetcher) answer(wishes []Wish) ([]Found, error) {
 			}
 			continue
 		}
-		r := f.seen[wish.Granted.Reference()]
+		r := f.find(wish.Granted.Reference())
 		if wish.Fallback && r.absent() {
-			r = f.seen[wish.Granted.WholeTenant().Reference()]
+			r = f.find(wish.Granted.WholeTenant().Reference())
 		}
 		switch {
 		case r.err == nil:

@@ -104,6 +104,9 @@ func (f *fetcher) issueAll(ctx context.Context, wishes []Wish) {
 		path := wish.Granted.Path()
 		if _, known := f.issued[wish.Granted]; !path.IsZero() && !path.IsHeld() && !known {
 			i := &issue{granted: wish.Granted}
+			if f.issued == nil {
+				f.issued = map[badge.Granted]*issue{}
+			}
 			f.issued[wish.Granted] = i
 			fresh = append(fresh, i)
 		}

@@ -155,11 +155,11 @@ func tokenMap(where, text string) (map[string]secret.Value, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w: an entry is not a JSON object", where, keyTokens, ErrTokens)
 		}
-		token, err := entry.Text("token")
+		token, err := entry.Bytes("token")
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w: an entry: %w", where, keyTokens, ErrTokens, err)
 		}
-		byAudience[audience] = secret.NewString(token)
+		byAudience[audience] = secret.New(token)
 	}
 	return byAudience, nil
 }

@@ -1,9 +1,7 @@
 package session
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/binary"
 	"time"
 
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
@@ -16,14 +14,14 @@ type Call [sha256.Size]byte
 // Call is a digest of what is in force and of all that the driver sent. It holds a token, so that it says nothing to anybody who does not
 // have the Store's key.
 func (s *Store) Call(inForce uint64, sent ...string) (c Call) {
-	mac := hmac.New(sha256.New, s.key)
-	number := func(n uint64) { _, _ = mac.Write(binary.BigEndian.AppendUint64(nil, n)) }
-	number(inForce)
+	d := s.digester()
+	defer s.digesters.Put(d)
+	d.number(inForce)
 	for _, text := range sent {
-		number(uint64(len(text)))
-		_, _ = mac.Write([]byte(text))
+		d.number(uint64(len(text)))
+		d.text(text)
 	}
-	return Call(mac.Sum(c[:0]))
+	return d.sum()
 }
 
 // Volume is what is known of a volume without looking into a call for it.

@@ -40,8 +40,9 @@ type Options struct {
 // Store holds the sessions of a node. It is safe for concurrent use.
 type Store struct {
 	options Options
-	key     []byte           // of the tokens' digests: what is in memory must not help to check a guess elsewhere
 	now     func() time.Time // time.Now, but for tests of clocks that jump
+
+	digesters sync.Pool // of *digester
 
 	ctx   context.Context // until Close
 	stop  context.CancelFunc
@@ -69,8 +70,9 @@ func New(o Options) *Store {
 	}
 	key := make([]byte, sha256.Size)
 	_, _ = rand.Read(key) // never fails: crypto/rand ends the program where there is no randomness
-	s := &Store{options: o, key: key, began: time.Now(), now: time.Now, phases: o.Random(), sessions: map[volume]*session{},
+	s := &Store{options: o, began: time.Now(), now: time.Now, phases: o.Random(), sessions: map[volume]*session{},
 		calls: map[Call]*session{}, groups: map[share]*group{}}
+	s.digesters.New = func() any { return &digester{mac: hmac.New(sha256.New, key)} }
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.tasks.Go(s.sweep)
 	return s
@@ -153,8 +155,9 @@ func (s *Store) end(known *session) {
 }
 
 // digest tells tokens apart.
-func (s *Store) digest(proof secret.Value) (sum [sha256.Size]byte) {
-	mac := hmac.New(sha256.New, s.key)
-	_, _ = mac.Write(proof.Reveal())
-	return [sha256.Size]byte(mac.Sum(sum[:0]))
+func (s *Store) digest(proof secret.Value) [sha256.Size]byte {
+	d := s.digester()
+	defer s.digesters.Put(d)
+	_, _ = d.mac.Write(proof.Reveal())
+	return d.sum()
 }
