@@ -14,6 +14,7 @@ import (
 	"github.com/greenticai/gtc-csi-provider/provider/lease"
 	"github.com/greenticai/gtc-csi-provider/provider/mount"
 	"github.com/greenticai/gtc-csi-provider/provider/object"
+	"github.com/greenticai/gtc-csi-provider/provider/params"
 	"github.com/greenticai/gtc-csi-provider/provider/session"
 )
 
@@ -44,6 +45,7 @@ type Server struct {
 	notify   func(events.Event)
 	metrics  *metrics
 	versions object.Versions
+	classes  params.Memory
 	sessions *session.Store
 	leases   *lease.Store
 	current  atomic.Pointer[configured]
@@ -116,7 +118,7 @@ func (s *Server) mount(ctx context.Context, wire *v1alpha1.MountRequest, story *
 // admit looks into a call: it is everything that stands before what is remembered, and before Vault. What it decides depends on the
 // configuration, the attributes, the secrets and the token's expiry, and on nothing else, or session.Call has to know of it.
 func (s *Server) admit(configured *configured, wire *v1alpha1.MountRequest, story *story) (session.Visit, error) {
-	request, err := mount.Decode(wire)
+	request, err := mount.Decode(wire, &s.classes)
 	story.asked(request)
 	if err != nil {
 		return session.Visit{}, err

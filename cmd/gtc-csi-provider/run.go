@@ -86,7 +86,8 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if o.metricsAddr != "" {
 		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+		// Compressing a few kilobytes would take a megabyte of memory.
+		mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true}))
 		tasks.Go(func() error { return rpc.ServeHTTP(ctx, o.metricsAddr, mux, log) })
 	}
 	return tasks.Wait()

@@ -53,8 +53,9 @@ func (r Request) Token(audience string) (secret.Value, error) {
 	return token, nil
 }
 
-// Decode reads the driver's request. All faults are reported at once. What it knows of the pod is in the Request even then.
-func Decode(wire *v1alpha1.MountRequest) (Request, error) {
+// Decode reads the driver's request. All faults are reported at once. What it knows of the pod is in the Request even then. What classes
+// remember is not read again.
+func Decode(wire *v1alpha1.MountRequest, classes *params.Memory) (Request, error) {
 	attributes, err := texts("attributes", wire.GetAttributes())
 	if err != nil {
 		return Request{}, err
@@ -62,7 +63,7 @@ func Decode(wire *v1alpha1.MountRequest) (Request, error) {
 	var r Request
 	var faults [3]error
 	r.Pod, faults[0] = pod(attributes)
-	r.Params, faults[1] = params.Decode(attributes)
+	r.Params, faults[1] = classes.Decode(attributes)
 	r.Tokens, faults[2] = tokens(attributes, wire.GetSecrets())
 	return r, errors.Join(faults[:]...)
 }

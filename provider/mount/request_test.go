@@ -39,7 +39,7 @@ func wire(t testing.TB, attributes map[string]string, secrets string) *v1alpha1.
 
 func TestDecode(t *testing.T) {
 	for _, secrets := range []string{"null", "{}", "", `{"username":"x"}`} {
-		r, err := mount.Decode(wire(t, attributes(), secrets))
+		r, err := mount.Decode(wire(t, attributes(), secrets), &params.Memory{})
 		require.NoError(t, err, "secrets %q", secrets)
 		assert.Equal(t, badge.Pod{
 			Namespace: "gtc-prod--acme--sales", Name: "worker-0", UID: "0f0e0d0c-0b0a-0908-0706-050403020100", ServiceAccount: "gtc.acme.sales",
@@ -92,7 +92,7 @@ func TestTokensInSecrets(t *testing.T) {
 			if a[tokensKey] = row.attribute; row.attribute == "" {
 				delete(a, tokensKey)
 			}
-			r, err := mount.Decode(wire(t, a, row.secrets))
+			r, err := mount.Decode(wire(t, a, row.secrets), &params.Memory{})
 			if row.is != nil {
 				require.ErrorIs(t, err, row.is)
 				assert.NotContains(t, err.Error(), "canary")
@@ -124,7 +124,7 @@ func TestFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := attributes()
 			row.mutate(a)
-			_, err := mount.Decode(wire(t, a, "null"))
+			_, err := mount.Decode(wire(t, a, "null"), &params.Memory{})
 			require.ErrorIs(t, err, row.is)
 			assert.ErrorContains(t, err, row.says)
 		})
@@ -133,17 +133,17 @@ func TestFaults(t *testing.T) {
 		a := attributes()
 		delete(a, "csi.storage.k8s.io/pod.name")
 		a["csi.storage.k8s.io/pod.uid"], a["scope"], a[tokensKey] = "a b", "x", "canary"
-		_, err := mount.Decode(wire(t, a, "null"))
+		_, err := mount.Decode(wire(t, a, "null"), &params.Memory{})
 		for _, is := range []error{mount.ErrKubelet, mount.ErrInvalid, mount.ErrTokens, params.ErrInvalid} {
 			require.ErrorIs(t, err, is)
 		}
 	})
 	for _, text := range []string{"", "null", "[]", "canary", `{"scope":1}`, `{"a":"b"}{`, `{"a":"b","a":"c"}`} {
-		_, err := mount.Decode(&v1alpha1.MountRequest{Attributes: text})
+		_, err := mount.Decode(&v1alpha1.MountRequest{Attributes: text}, &params.Memory{})
 		require.ErrorIs(t, err, mount.ErrInvalid, "%q", text)
 		assert.NotContains(t, err.Error(), "canary")
 	}
-	_, err := mount.Decode(nil)
+	_, err := mount.Decode(nil, &params.Memory{})
 	require.ErrorIs(t, err, mount.ErrInvalid)
 }
 
@@ -160,7 +160,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(string(fewer), "{}")
 	f.Add("{}", "")
 	f.Fuzz(func(t *testing.T, attributes, secrets string) {
-		r, err := mount.Decode(&v1alpha1.MountRequest{Attributes: attributes, Secrets: secrets})
+		r, err := mount.Decode(&v1alpha1.MountRequest{Attributes: attributes, Secrets: secrets}, &params.Memory{})
 		if err != nil {
 			known := errors.Is(err, mount.ErrInvalid) || errors.Is(err, mount.ErrKubelet) || errors.Is(err, mount.ErrTokens) || errors.Is(err, params.ErrInvalid)
 			assert.True(t, known, "%v", err)

@@ -17,7 +17,11 @@ import (
 // Decode reads the attributes of a mount as the driver sends them: the class's parameters, overwritten by the pod's volumeAttributes.
 // What belongs to the kubelet and the driver is passed over. All faults are reported at once, each an ErrInvalid at its field path.
 func Decode(attributes map[string]string) (Params, error) {
-	var p Params
+	return decode(Params{}, attributes)
+}
+
+// decode reads what p does not have yet.
+func decode(p Params, attributes map[string]string) (Params, error) {
 	wrong := faults.Of(ErrInvalid)
 	for _, known := range parameters {
 		text, given := attributes[known.row.Name]
@@ -70,6 +74,9 @@ func CheckVault(name string) error {
 }
 
 func readObjects(p *Params, text string, wrong *faults.List) {
+	if p.Objects != nil {
+		return // remembered
+	}
 	list, err := parseList(text)
 	if err != nil {
 		wrong.Add("objects", err)

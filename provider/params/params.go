@@ -28,7 +28,7 @@ const DefaultMode fs.FileMode = 0o644
 type Params struct {
 	Scope   secretref.Scope // what the class says that the pod is locked to
 	Vault   string          // the connection's name; "" is the operator's first
-	Objects []Object        // in the class's order, at least one
+	Objects []Object        // in the class's order, at least one; not to be changed, because others may have them too
 	Refresh time.Duration   // how old an answer may be, or Always; 0 is the operator's
 }
 
