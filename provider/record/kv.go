@@ -51,7 +51,7 @@ func ParseKV(data []byte, want secretref.Reference) (Stored, error) {
 			return Stored{}, fmt.Errorf("%w: version %d says that the secret was deleted", ErrNotFound, s.version)
 		}
 	}
-	text, err := fields.Text(fieldRecord)
+	text, err := fields.Bytes(fieldRecord)
 	if err != nil { // plain fields, and if one is named "record" it is no text
 		s.fields = make(map[string]secret.Value, len(fields))
 		for name, value := range fields.All() {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -82,9 +83,9 @@ func Seal(meta Meta, value, dataKey secret.Value, wrappedKey string) (map[string
 	return map[string]any{fieldRecord: base64.StdEncoding.EncodeToString(text)}, nil
 }
 
-// parseRecord reads the text of the field "record". Fields that are not known are passed over: a newer Greentic may write more, and
+// parseRecord, which keeps nothing of text, reads the text of the field "record". Fields that are not known are passed over: a newer Greentic may write more, and
 // what decides is bound into the encryption.
-func parseRecord(text string, want secretref.Reference) (Record, error) {
+func parseRecord(text []byte, want secretref.Reference) (Record, error) {
 	decoded, err := decodeBase64(text)
 	if err != nil {
 		return Record{}, fmt.Errorf("%w: the field %q is %w", ErrCorrupt, fieldRecord, err)
@@ -164,7 +165,7 @@ func checkWrappedKey(wrapped string) error {
 }
 
 func readBase64(object exactjson.Object, name string) ([]byte, error) {
-	text, err := object.Text(name)
+	text, err := object.Bytes(name)
 	if err != nil {
 		return nil, err
 	}
@@ -175,13 +176,17 @@ func readBase64(object exactjson.Object, name string) ([]byte, error) {
 	return decoded, nil
 }
 
-var errBase64 = errors.New("not base64")
+var (
+	errBase64 = errors.New("not base64")
+	strict    = base64.StdEncoding.Strict()
+)
 
 // decodeBase64 keeps the decoder's own error to itself, and is as strict as Greentic's: no line breaks, no loose bits at the end.
-func decodeBase64(text string) ([]byte, error) {
-	decoded, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || strings.ContainsAny(text, "\r\n") {
+func decodeBase64(text []byte) ([]byte, error) {
+	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := strict.Decode(decoded, text)
+	if err != nil || bytes.ContainsAny(text, "\r\n") {
 		return nil, errBase64
 	}
-	return decoded, nil
+	return decoded[:n], nil
 }
