@@ -18,7 +18,6 @@ import (
 // story is what a mount's one log line tells. It holds no value, no token and no parameter but the scope.
 type story struct {
 	identity   badge.Pod
-	pod, uid   string
 	scope      string
 	connection string
 	login      string // Vault's request id
@@ -30,7 +29,6 @@ type story struct {
 func (s *story) asked(request mount.Request) {
 	if request.Pod.Name != "" {
 		s.identity = request.Pod
-		s.pod, s.uid = request.Pod.Namespace+"/"+request.Pod.Name, request.Pod.UID
 	}
 	s.scope = request.Params.Scope.String()
 	s.objects = len(request.Params.Objects)
@@ -39,13 +37,20 @@ func (s *story) asked(request mount.Request) {
 // again is the story of a call that nobody looked into.
 func (s *story) again(v session.Volume) {
 	s.identity = v.Pod
-	s.pod, s.uid = v.Pod.Namespace+"/"+v.Pod.Name, v.Pod.UID
 	s.scope, s.connection, s.objects = v.Scope, v.Connection, v.Objects
 }
 
 func (s *story) answered(a session.Answer) {
 	s.login, s.answer = a.Login, a
 	s.answer.Bytes = secret.Value{}
+}
+
+// pod is <namespace>/<name>, or empty as long as it is not known.
+func (s *story) pod() string {
+	if s.identity.Name == "" {
+		return ""
+	}
+	return s.identity.Namespace + "/" + s.identity.Name
 }
 
 // level is how loud a good end is told. The driver asks for ever, and an answer from memory is no news.
@@ -63,8 +68,11 @@ func (s *Server) tell(ctx context.Context, story *story, took time.Duration, err
 	meaning := meaningOf(err)
 	s.metrics.mounted(meaning, took)
 	s.metrics.told(story.answer, err)
+	if err == nil && !story.answer.Turned && !s.log.Enabled(ctx, story.level()) {
+		return // as most calls of the driver end
+	}
 	attributes := []slog.Attr{
-		slog.String(logkey.Pod, story.pod), slog.String(logkey.PodUID, story.uid), slog.String(logkey.Scope, story.scope),
+		slog.String(logkey.Pod, story.pod()), slog.String(logkey.PodUID, story.identity.UID), slog.String(logkey.Scope, story.scope),
 		slog.String(logkey.Connection, story.connection), slog.String(logkey.RequestID, story.login),
 		slog.Int(logkey.Objects, story.objects), slog.Duration(logkey.Duration, took),
 	}
