@@ -25,22 +25,15 @@ func newCalls() *calls {
 	return c
 }
 
-// begin takes a mount in, unless the server is being stopped. The context ends with the given one, or when mounts must end; end must be
-// called.
-func (c *calls) begin(ctx context.Context) (_ context.Context, end func(), _ error) {
+// begin takes a mount in, unless the server is being stopped; it is running until it is Done.
+func (c *calls) begin() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, nil, errStopping
+		return errStopping
 	}
 	c.running.Add(1)
-	ctx, cancel := context.WithCancelCause(ctx)
-	forget := context.AfterFunc(c.stopped, func() { cancel(errStopping) })
-	return ctx, func() {
-		forget()
-		cancel(nil)
-		c.running.Done()
-	}, nil
+	return nil
 }
 
 // drain takes no more mounts in. What it returns is closed when those on their way have ended.

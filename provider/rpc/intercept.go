@@ -27,8 +27,8 @@ type interceptor struct {
 // about.
 func (i *interceptor) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, i.deadline)
-	defer cancel()
+	ctx, release := wait(ctx, began.Add(i.deadline), i.mounts.stopped)
+	defer release()
 	response, err := i.call(ctx, request, info.FullMethod, handler)
 	i.log.LogAttrs(ctx, slog.LevelDebug, "called", slog.String(logkey.Method, info.FullMethod),
 		slog.String(logkey.Code, status.Code(err).String()), slog.Duration(logkey.Duration, time.Since(began)))
@@ -39,11 +39,10 @@ func (i *interceptor) call(ctx context.Context, request any, method string, hand
 	if method != v1alpha1.CSIDriverProvider_Mount_FullMethodName {
 		return i.recovered(ctx, request, method, handler)
 	}
-	ctx, end, err := i.mounts.begin(ctx)
-	if err != nil {
+	if err := i.mounts.begin(); err != nil {
 		return nil, status.Error(codes.FailedPrecondition, err.Error())
 	}
-	defer end()
+	defer i.mounts.running.Done()
 	response, err := i.recovered(ctx, request, method, handler)
 	return response, decided(ctx, err)
 }
