@@ -27,7 +27,7 @@ type interceptor struct {
 // about.
 func (i *interceptor) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	began := time.Now()
-	ctx, release := wait(ctx, began.Add(i.deadline), i.mounts.stopped)
+	ctx, release := i.mounts.bound(ctx, began.Add(i.deadline))
 	defer release()
 	response, err := i.call(ctx, request, info.FullMethod, handler)
 	i.log.LogAttrs(ctx, slog.LevelDebug, "called", slog.String(logkey.Method, info.FullMethod),

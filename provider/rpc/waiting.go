@@ -19,9 +19,9 @@ type waiting struct {
 	end   func()          // likewise
 }
 
-// wait is ctx within the bounds. release must be called when the call has ended; nothing is made after it.
-func wait(ctx context.Context, deadline time.Time, stopped context.Context) (bound *waiting, release func()) {
-	w := &waiting{Context: ctx, deadline: deadline, stopped: stopped}
+// bound is ctx within the bounds. release must be called when the call has ended; nothing is made after it.
+func (c *calls) bound(ctx context.Context, deadline time.Time) (_ context.Context, release func()) {
+	w := &waiting{Context: ctx, deadline: deadline, stopped: c.stopped}
 	return w, w.release
 }
 

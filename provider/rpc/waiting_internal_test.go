@@ -13,17 +13,17 @@ import (
 type key struct{}
 
 // bounds are a call's own context, the server's, and the call within both.
-func bounds(t *testing.T, most time.Duration) (own, stop context.CancelCauseFunc, w *waiting, release func()) {
+func bounds(t *testing.T, most time.Duration) (own, stop context.CancelCauseFunc, within context.Context, release func()) {
 	t.Helper()
 	call, own := context.WithCancelCause(context.WithValue(context.Background(), key{}, "value"))
-	stopped, stop := context.WithCancelCause(context.Background())
-	w, release = wait(call, time.Now().Add(most), stopped)
+	c := newCalls()
+	within, release = c.bound(call, time.Now().Add(most))
 	t.Cleanup(func() {
 		release()
 		own(nil)
-		stop(nil)
+		c.stop(nil)
 	})
-	return own, stop, w, release
+	return own, c.stop, within, release
 }
 
 func TestWhatEndsAWait(t *testing.T) {
@@ -75,7 +75,8 @@ func TestNothingIsMadeForWhoDoesNotWait(t *testing.T) {
 	deadline, bounded := w.Deadline()
 	assert.True(t, bounded)
 	assert.WithinDuration(t, time.Now().Add(time.Hour), deadline, time.Minute)
-	assert.Nil(t, w.bound)
+	made, _ := w.(*waiting)
+	assert.Nil(t, made.bound)
 	release()
 	assert.NoError(t, w.Err(), "and nothing is made after it")
 	assert.Equal(t, "value", w.Value(key{}))
@@ -84,7 +85,7 @@ func TestNothingIsMadeForWhoDoesNotWait(t *testing.T) {
 func TestTheEarlierDeadlineCounts(t *testing.T) {
 	call, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
-	w, release := wait(call, time.Now().Add(2*time.Hour), context.Background())
+	w, release := newCalls().bound(call, time.Now().Add(2*time.Hour))
 	defer release()
 	want, _ := call.Deadline()
 	got, _ := w.Deadline()

@@ -36,7 +36,7 @@ func TestAuthorities(t *testing.T) {
 func TestMozillasAuthoritiesWhereTheSystemHasNone(t *testing.T) {
 	const inside = "GTC_TEST_NO_SYSTEM_ROOTS"
 	if os.Getenv(inside) == "" {
-		again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v") //nolint:gosec // this test's own program
+		again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 		again.Env = append(os.Environ(), inside+"=1", "SSL_CERT_FILE=/dev/null", "SSL_CERT_DIR="+t.TempDir())
 		out, err := again.CombinedOutput()
 		require.NoError(t, err, "%s", out)
