@@ -55,7 +55,11 @@ func TestAVaultThatMisbehaves(t *testing.T) {
 				t.Parallel()
 				v := filled(t)
 				v.answer(prefix, row.answer)
-				w := wire(t, configuration(v))
+				deadline := 30 * time.Second
+				if row.code == codes.FailedPrecondition {
+					deadline = 5 * time.Second // tried again until then
+				}
+				w := wireWithin(t, configuration(v), deadline)
 				began := time.Now()
 				_, err := w.mount(t, good(oneToken))
 				assert.Equal(t, row.code, status.Code(err), "%v", err)

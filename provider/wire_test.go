@@ -32,8 +32,13 @@ type wired struct {
 	events   chan events.Event // on the pods
 }
 
-// wire starts a provider with the configuration and a short deadline.
+// wire starts a provider with the configuration and a deadline that a busy machine keeps.
 func wire(t *testing.T, configuration string) *wired {
+	return wireWithin(t, configuration, 30*time.Second)
+}
+
+// wireWithin is wire with another deadline of a mount.
+func wireWithin(t *testing.T, configuration string, deadline time.Duration) *wired {
 	t.Helper()
 	settings, err := config.Parse([]byte(configuration), nil)
 	require.NoError(t, err)
@@ -43,7 +48,7 @@ func wire(t *testing.T, configuration string) *wired {
 	})
 	require.NoError(t, err)
 	t.Cleanup(w.server.Close)
-	w.CSIDriverProviderClient = rpctest.Serve(t, w.log, rpc.Options{Service: w.server, Deadline: 5 * time.Second})
+	w.CSIDriverProviderClient = rpctest.Serve(t, w.log, rpc.Options{Service: w.server, Deadline: deadline})
 	return w
 }
 
