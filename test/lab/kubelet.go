@@ -19,15 +19,18 @@ import (
 type Kubelet struct {
 	lab *Lab
 
-	mu     sync.Mutex // guards tokens
-	tokens map[string]*authenticationv1.TokenRequest
 	caches bool
+
+	mu     sync.Mutex // guards what follows
+	tokens map[string]*authenticationv1.TokenRequest
+	object *storagev1.CSIDriver // the last that was read, of a kubelet that caches
 }
 
 // Kubelet is a kubelet that asks for fresh tokens with every publish.
 func (l *Lab) Kubelet() *Kubelet { return &Kubelet{lab: l} }
 
-// CachingKubelet is a kubelet that keeps a pod's tokens as a real one does: until a fifth of their life is left, or a day has passed.
+// CachingKubelet is a kubelet that keeps a pod's tokens as a real one does: until a fifth of their life is left, or a day has passed. It goes on while
+// the API server does not answer, by the CSIDriver object that it has read before.
 func (l *Lab) CachingKubelet() *Kubelet {
 	return &Kubelet{lab: l, caches: true, tokens: map[string]*authenticationv1.TokenRequest{}}
 }
@@ -134,6 +137,23 @@ func (k *Kubelet) tokensOf(ctx context.Context, pod *corev1.Pod, driver *storage
 		return "", fmt.Errorf("encoding the pod's tokens: %w", err)
 	}
 	return string(text), nil
+}
+
+// driver is the CSIDriver object.
+func (k *Kubelet) driver(ctx context.Context) (*storagev1.CSIDriver, error) {
+	object, err := k.lab.clients.nodeset.StorageV1().CSIDrivers().Get(ctx, driverName, metav1.GetOptions{})
+	if !k.caches {
+		return object, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err == nil {
+		k.object = object
+	}
+	if k.object != nil {
+		return k.object, nil
+	}
+	return nil, err
 }
 
 // token is one bound token, from the cache if that has one which is young enough.

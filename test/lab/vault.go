@@ -66,6 +66,9 @@ func (l *Lab) StartVault(ctx context.Context) error {
 // StopVault ends Vault in order. Its storage stays.
 func (l *Lab) StopVault(ctx context.Context) error { return l.vault.stop(ctx) }
 
+// KillVault ends Vault at once, as the kernel would for lack of memory. Its storage stays.
+func (l *Lab) KillVault() { l.vault.kill() }
+
 // RestartVault is StopVault and StartVault.
 func (l *Lab) RestartVault(ctx context.Context) error {
 	if err := l.StopVault(ctx); err != nil {

@@ -134,7 +134,7 @@ func (v *Volume) Mount(ctx context.Context, changes ...Change) error {
 
 // request is what a kubelet sends: the volume's attributes, over them the pod's names if the CSIDriver object asks for them, and the tokens.
 func (v *Volume) request(ctx context.Context, node csi.NodeClient) (*csi.NodePublishVolumeRequest, error) {
-	driver, err := v.kubelet.lab.clients.nodeset.StorageV1().CSIDrivers().Get(ctx, driverName, metav1.GetOptions{})
+	driver, err := v.kubelet.driver(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the CSIDriver object: %w", err)
 	}
