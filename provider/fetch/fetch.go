@@ -44,7 +44,7 @@ type Wish struct {
 
 // Excuses reports whether the wish can be without what Vault answered err to.
 func (w Wish) Excuses(err error) bool {
-	return w.Optional && isAbsence(err) || w.Refusable && errors.Is(err, vault.ErrPolicy)
+	return w.Optional && isAbsence(err) || w.Refusable && errors.Is(err, vault.ErrPolicy) && !errors.Is(err, vault.ErrEnded)
 }
 
 func isAbsence(err error) bool {

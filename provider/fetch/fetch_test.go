@@ -326,3 +326,9 @@ func TestAPanicIsTheCallersToRecover(t *testing.T) {
 	}()
 	_, _ = fetch.All(t.Context(), k, vault.Token{}, wishes(t, slack, database))
 }
+
+func TestARevokedTokenExcusesNoSecret(t *testing.T) {
+	refusable := fetch.Wish{Refusable: true}
+	assert.True(t, refusable.Excuses(fmt.Errorf("reading: %w", vault.ErrPolicy)))
+	assert.False(t, refusable.Excuses(fmt.Errorf("reading: %w: %w", vault.ErrPolicy, vault.ErrEnded)), "it says nothing of the right")
+}

@@ -24,6 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var (
 	errDown    = fmt.Errorf("reading: %w: it is sealed (503)", vault.ErrUnavailable)
 	errRefused = fmt.Errorf("reading: %w (403)", vault.ErrPolicy)
+	errEnded   = fmt.Errorf("reading: %w (403): %w", vault.ErrPolicy, vault.ErrEnded)
 	errAbsent  = fmt.Errorf("reading: %w (404)", vault.ErrNotFound)
 	errLogin   = fmt.Errorf("logging in: %w (403)", vault.ErrLogin)
 )

@@ -139,10 +139,10 @@ func (t *turn) guarded(ctx context.Context) (bytes secret.Value, panicked any, e
 }
 
 // read reads with the volume's token. Where that is of an earlier login and Vault refuses it, it may be the token that has ended and
-// not the right: a new one decides.
+// not the right: a new one decides. The same where Vault says that a token has ended, of whichever login: it was revoked meanwhile.
 func (t *turn) read(ctx context.Context) (secret.Value, error) {
 	bytes, err := t.Vault.Read(ctx, t.token, false)
-	if !t.reused || !refused(err) {
+	if !refused(err) || !t.reused && !errors.Is(err, vault.ErrEnded) {
 		return bytes, err
 	}
 	login, err := t.Vault.Login(ctx)

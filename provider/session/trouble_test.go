@@ -206,3 +206,36 @@ func TestAFirstMountWaitsForASparedVault(t *testing.T) {
 		assert.Less(t, time.Since(began), 5*time.Second)
 	})
 }
+
+// TestATokenThatIsRevokedBeforeItsFirstRead: Vault says that it does not know the token of this very mount's login. Another login decides, once.
+func TestATokenThatIsRevokedBeforeItsFirstRead(t *testing.T) {
+	for name, row := range map[string]struct {
+		first, second error
+		asked         [2]int // logins and reads
+	}{
+		"revoked":                 {errEnded, nil, [2]int{2, 2}},
+		"revoked again":           {errEnded, errEnded, [2]int{2, 2}},
+		"revoked, and no right":   {errEnded, errRefused, [2]int{2, 2}},
+		"no right":                {errRefused, nil, [2]int{1, 1}},
+		"revoked, and Vault down": {errEnded, errDown, [2]int{2, 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			simulated(t, func(n *node) {
+				n.vault.during = func(string) {
+					n.vault.change(func(d *double) {
+						if d.read = row.second; d.reads == 1 {
+							d.read = row.first
+						}
+					})
+				}
+				_, err := n.ask(n.visit("a"))
+				want := row.second
+				if row.asked[1] == 1 {
+					want = row.first
+				}
+				require.ErrorIs(t, err, want)
+				assert.Equal(t, row.asked, n.vault.counts())
+			})
+		})
+	}
+}

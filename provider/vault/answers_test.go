@@ -145,7 +145,13 @@ func TestRefusals(t *testing.T) {
 		"login: a token that is two headers": {
 			vault.KindLogin, 200, `{"auth":{"client_token":"` + mark + `\r\nX: y"}}`, vault.ErrAnswer, "auth.client_token",
 		},
-		"read: policy":   {vault.KindRead, 403, `{"errors":["` + mark + `"]}`, vault.ErrPolicy, `reading "secret/data/greentic/prod/acme/sales/slack/token": vault's policy refuses`},
+		"read: policy": {vault.KindRead, 403, `{"errors":["` + mark + `"]}`, vault.ErrPolicy, `reading "secret/data/greentic/prod/acme/sales/slack/token": vault's policy refuses`},
+		"read: a token that was revoked": {
+			vault.KindRead, 403, `{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}`, vault.ErrEnded, "it was revoked or has ended; the next try logs in again",
+		},
+		"decrypt: a token that was revoked": {
+			vault.KindDecrypt, 403, `{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}`, vault.ErrEnded, "vault's policy refuses the request (403): vault does not know the token",
+		},
 		"read: absent":   {vault.KindRead, 404, `{"errors":[]}`, vault.ErrNotFound, "secrets put"},
 		"read: deleted":  {vault.KindRead, 404, `{"data":{"data":null,"metadata":{"version":2}}}`, vault.ErrNotFound, "was deleted"},
 		"read: no mount": {vault.KindRead, 404, `{"errors":["no handler for route \"x\". route entry not found."]}`, vault.ErrMount, "nothing is mounted at secret"},

@@ -12,6 +12,8 @@ var (
 	ErrRole = errors.New("vault has no such role")
 	// ErrPolicy is a request that the token's policies do not allow.
 	ErrPolicy = errors.New("vault's policy refuses the request")
+	// ErrEnded comes with ErrPolicy where Vault says that it does not know the token: it was revoked, or has ended. That says nothing of the right.
+	ErrEnded = errors.New("vault does not know the token any more")
 	// ErrNotFound is a secret, or a version of it, that is not there or was deleted.
 	ErrNotFound = errors.New("vault has no such secret")
 	// ErrIssue is a request on a raw path that the engine behind it does not take: its role is not there or does not allow it.

@@ -34,7 +34,7 @@ func (c *Client) Read(ctx context.Context, token Token, key string, version int)
 	}
 	switch {
 	case answer.status == http.StatusForbidden:
-		return secret.Value{}, fmt.Errorf("%s: %w (403): run `gtc-deployer vault apply`", what, ErrPolicy)
+		return secret.Value{}, forbidden(what, answer)
 	case noRoute(answer):
 		return secret.Value{}, fmt.Errorf("%s: %w (404): nothing is mounted at %s; run `gtc-deployer vault apply`", what, ErrMount, c.options.KVMount)
 	case answer.status == http.StatusNotFound:
@@ -48,6 +48,14 @@ func (c *Client) Read(ctx context.Context, token Token, key string, version int)
 		return secret.Value{}, lacks(what, "data")
 	}
 	return secret.New(envelope.Raw(fieldData)), nil
+}
+
+// forbidden is a 403: the policy's, or that of a token which Vault does not know. Vault 1.21 says the latter beside "permission denied".
+func forbidden(what string, answer reply) error {
+	if says(answer.body, "invalid token") {
+		return fmt.Errorf("%s: %w (403): %w: it was revoked or has ended; the next try logs in again", what, ErrPolicy, ErrEnded)
+	}
+	return fmt.Errorf("%s: %w (403): run `gtc-deployer vault apply`", what, ErrPolicy)
 }
 
 // notFound is KV v2's 404: with data if the version was deleted, and without if there never was one. A 404 that is not of Vault's API
@@ -98,7 +106,7 @@ func (c *Client) Decrypt(ctx context.Context, token Token, ciphertexts []string)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", what, err)
 	case answer.status == http.StatusForbidden:
-		return nil, fmt.Errorf("%s: %w (403): run `gtc-deployer vault apply`", what, ErrPolicy)
+		return nil, forbidden(what, answer)
 	case noRoute(answer):
 		return nil, fmt.Errorf("%s: %w (404): nothing is mounted at %s; run `gtc-deployer vault apply`", what, ErrMount, mount)
 	case answer.status == http.StatusBadRequest && says(answer.body, "encryption key not found"):
