@@ -86,6 +86,7 @@ func (p *pod) live(ctx context.Context) {
 	for ctx.Err() == nil {
 		if p.publish(ctx) == nil {
 			p.soak.count("publish")
+			p.start()
 		}
 		_ = wait(ctx, republish/2+rand.N(republish))
 	}

@@ -22,12 +22,19 @@ type pod struct {
 	objects  []*rotating
 	stranger bool // it is to be refused
 
-	mu    sync.Mutex // guards what follows
-	there bool       // all files have been seen; from then on none may be missing
-	shown []int      // the number of each file's value
+	mu      sync.Mutex // guards what follows
+	started bool       // the volume was published, so that the pod's containers run; a driver whose first publish fails takes away what was there
+	there   bool       // all files have been seen since; from then on none may be missing
+	shown   []int      // the number of each file's value
 }
 
-// watch reads the volume again and again until ctx ends: once the files are there, each is at any moment a whole value of its secret, and
+func (p *pod) start() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.started = true
+}
+
+// watch reads the volume again and again until ctx ends: once the pod has started and the files are there, each is at any moment a whole value of its secret, and
 // never an older one than was seen before.
 func (p *pod) watch(ctx context.Context) {
 	for wait(ctx, look) == nil {
@@ -87,7 +94,7 @@ func (p *pod) saw(numbers []int) {
 			p.soak.late(p, since)
 		}
 	}
-	p.there, p.shown = true, numbers
+	p.there, p.shown = p.started, numbers
 }
 
 // complete is nil once the volume has all its files.
