@@ -28,6 +28,13 @@ test-unit: ## Unit and wire tests of the product, with -race
 test-lab: lab ## The lab, and integration on it at poll intervals 0s and 2m, with -race
 	cd test && go test -race -count=1 -p 1 -timeout 60m ./...
 
+SOAK ?= 20m
+SEED ?= $(shell echo $$RANDOM)
+
+.PHONY: soak
+soak: lab ## Twenty minutes of random faults under mounted pods, or SOAK=5m, after the plan of SEED (a new one each time)
+	cd test && SOAK='$(SOAK)' SEED='$(SEED)' go test -race -count=1 -v -timeout 0 -run TestSoak ./soak
+
 .PHONY: bench
 bench: lab build ## Speed beside the floor measured in the same run, and an hour of 10,000 pods simulated; tables, build/bench.json, fails under the bars
 	cd test && go test -count=1 -v -run TestHour ./bench/hour -full

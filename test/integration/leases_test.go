@@ -18,6 +18,7 @@ import (
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 	"github.com/greenticai/gtc-csi-provider/test/lab"
+	"github.com/greenticai/gtc-csi-provider/test/postgres"
 )
 
 // leasing is an environment whose policies grant raw paths: to the team sales a database's credentials and certificates, to support
@@ -25,7 +26,7 @@ import (
 type leasing struct {
 	*world
 	*environment
-	database *postgres
+	database *postgres.Server
 	paths    []rawPath
 }
 
@@ -33,7 +34,7 @@ type leasing struct {
 func newLeasing(t *testing.T, id string) *leasing {
 	t.Helper()
 	w, env := wired(t, id)
-	l := &leasing{world: w, environment: env, database: w.startPostgres(t), paths: []rawPath{
+	l := &leasing{world: w, environment: env, database: postgres.Start(t, w.Lab), paths: []rawPath{
 		{Path: id + "-database/creds/{role}", Kind: "lease"},
 		{Path: id + "-pki/issue/{role}", Kind: "certificate", Args: []string{"common_name", "ttl"}},
 		{Path: id + "-pki/cert/ca", Kind: "value"},
@@ -41,8 +42,8 @@ func newLeasing(t *testing.T, id string) *leasing {
 	l.engine(t, "database")
 	l.engine(t, "pki")
 	l.set(t, id+"-database/config/postgres", map[string]any{
-		"plugin_name": "postgresql-database-plugin", "allowed_roles": "*", "username": "postgres", "password": l.database.password.RevealString(),
-		"connection_url": "postgresql://{{username}}:{{password}}@127.0.0.1:" + l.database.port + "/postgres?sslmode=disable",
+		"plugin_name": "postgresql-database-plugin", "allowed_roles": "*", "username": "postgres", "password": l.database.Password.RevealString(),
+		"connection_url": l.database.URL,
 	})
 	l.set(t, id+"-pki/root/generate/internal", map[string]any{"common_name": "the lab's authority", "ttl": "24h"})
 
@@ -107,7 +108,7 @@ func TestDatabaseCredential(t *testing.T) {
 	provider := l.startProvider(t, l.config().refreshing(refresh{PodSilence: silence.String()}))
 	volume := l.mount(t, l.credentialClass(provider, l.sales))
 	user, password := credential(t, volume)
-	require.True(t, l.database.works(t, user, password))
+	require.True(t, l.database.Works(t.Context(), user, password))
 	began := time.Now()
 	for range 20 {
 		time.Sleep(ttl / 10)
@@ -115,7 +116,7 @@ func TestDatabaseCredential(t *testing.T) {
 		again, same := credential(t, volume)
 		require.Equal(t, user, again)
 		require.Equal(t, password, same)
-		require.True(t, l.database.works(t, user, password), "after %s", time.Since(began))
+		require.True(t, l.database.Works(t.Context(), user, password), "after %s", time.Since(began))
 	}
 	assert.Greater(t, time.Since(began), 3*ttl/2, "past its first life")
 	assert.Contains(t, provider.scrape(t), `greentic_provider_leases 1`)
@@ -126,9 +127,9 @@ func TestDatabaseCredential(t *testing.T) {
 	assert.NotContains(t, list, user)
 
 	eventually(t, func() bool { return strings.Contains(provider.scrape(t), "greentic_provider_leases 0") }, "the silent pod's lease is forgotten")
-	assert.True(t, l.database.works(t, user, password), "silence takes nothing from a pod that may be running")
-	eventually(t, func() bool { return !l.database.works(t, user, password) }, "what is not renewed ends by its age")
-	eventually(t, func() bool { return l.database.users(t, "%"+user+"%") == "0" }, "Vault drops the user")
+	assert.True(t, l.database.Works(t.Context(), user, password), "silence takes nothing from a pod that may be running")
+	eventually(t, func() bool { return !l.database.Works(t.Context(), user, password) }, "what is not renewed ends by its age")
+	eventually(t, func() bool { return l.database.Users(t, "%"+user+"%") == "0" }, "Vault drops the user")
 }
 
 // TestDatabaseCredentialIsReplacedWhereRenewalEnds: the next one is there before the one before has ended.
@@ -147,9 +148,9 @@ func TestDatabaseCredentialIsReplacedWhereRenewalEnds(t *testing.T) {
 		require.Less(t, time.Since(began), 27*time.Second, "it was not replaced in time")
 	}
 	assert.Greater(t, time.Since(began), 15*time.Second, "it was renewed first")
-	assert.True(t, l.database.works(t, user, password), "the worker has it until it reads its files again")
+	assert.True(t, l.database.Works(t.Context(), user, password), "the worker has it until it reads its files again")
 	again, secret := credential(t, volume)
-	assert.True(t, l.database.works(t, again, secret))
+	assert.True(t, l.database.Works(t.Context(), again, secret))
 	assert.Contains(t, provider.scrape(t), `greentic_provider_lease_events_total{what="replaced"} 1`)
 }
 
@@ -166,14 +167,14 @@ func TestLeasesAndTheEndsOfTheProvider(t *testing.T) {
 
 	require.NoError(t, provider.Signal(syscall.SIGTERM))
 	<-provider.Done()
-	assert.True(t, l.database.works(t, user, password))
+	assert.True(t, l.database.Works(t.Context(), user, password))
 	time.Sleep(time.Second) // a token's times are in whole seconds
 	provider.start(t)
 	require.NoError(t, volume.Publish(t.Context()))
 	again, secret := credential(t, volume)
 	assert.NotEqual(t, user, again)
-	assert.True(t, l.database.works(t, again, secret))
-	assert.True(t, l.database.works(t, user, password), "the one before ends by its age")
+	assert.True(t, l.database.Works(t.Context(), again, secret))
+	assert.True(t, l.database.Works(t.Context(), user, password), "the one before ends by its age")
 	require.NoError(t, volume.Publish(t.Context()))
 	third, _ := credential(t, volume)
 	assert.Equal(t, again, third)
@@ -213,7 +214,7 @@ func TestLeasesThatAreRefused(t *testing.T) {
 		volume := l.pod(t, row.class.scope, row.class.apply(t, l.world))
 		requireRefused(t, volume.Publish(t.Context()), row.code, row.says)
 		requireNothing(t, volume)
-		eventually(t, func() bool { return l.database.users(t, "v-%") == "0" }, row.name+": no credential is left")
+		eventually(t, func() bool { return l.database.Users(t, "v-%") == "0" }, row.name+": no credential is left")
 	}
 	assert.Contains(t, provider.scrape(t), `greentic_provider_leases 0`)
 }

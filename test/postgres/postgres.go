@@ -1,4 +1,5 @@
-package integration_test
+// Package postgres runs a real PostgreSQL in the lab, for credentials that Vault leases.
+package postgres
 
 import (
 	"context"
@@ -16,27 +17,35 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/greenticai/gtc-csi-provider/provider/secret"
+	"github.com/greenticai/gtc-csi-provider/test/lab"
 )
 
-// postgres is a real PostgreSQL of this test's own, whose state is thrown away.
-type postgres struct {
+// Server is a real PostgreSQL of one test's own, whose state is thrown away.
+type Server struct {
+	// URL is for Vault's database engine, which fills in the user and the password.
+	URL string
+	// Password is its superuser's, postgres.
+	Password secret.Value
+
 	programs string // their folder
 	port     string
-	password secret.Value // of its superuser, postgres
 }
 
 // nobody is whom PostgreSQL runs as where the tests run as root, as whom it refuses to run.
 const nobody = 65534
 
-// startPostgres starts PostgreSQL on a free port of the loopback.
-func (w *world) startPostgres(t *testing.T) *postgres {
+// longest is what a start and an end may take on a busy machine.
+const longest = time.Minute
+
+// Start starts PostgreSQL on a free port of the loopback, as a process of the lab, until the test ends.
+func Start(t *testing.T, l *lab.Lab) *Server {
 	t.Helper()
-	p := &postgres{programs: postgresPrograms(t), password: secret.NewString("canary-of-postgres")}
+	p := &Server{programs: folder(t), Password: secret.NewString("canary-of-postgres")}
 	state, err := os.MkdirTemp("", "gtc-postgres-")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(state)) })
 	passwordFile := filepath.Join(state, "password")
-	require.NoError(t, os.WriteFile(passwordFile, p.password.Reveal(), 0o600))
+	require.NoError(t, os.WriteFile(passwordFile, p.Password.Reveal(), 0o600))
 	if os.Geteuid() == 0 {
 		require.NoError(t, os.Chown(state, nobody, nobody))
 		require.NoError(t, os.Chown(passwordFile, nobody, nobody))
@@ -51,26 +60,25 @@ func (w *world) startPostgres(t *testing.T) *postgres {
 	_, p.port, err = net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
-	process, err := w.StartProcess(unique("postgres"), asNobody(p.command(context.Background(), "postgres", "-D", data, "-p", p.port,
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off")))
+	process, err := l.StartProcess("postgres-"+p.port, asNobody(p.command(context.Background(), "postgres", "-D", data, "-p", p.port,
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
+		"-c", "log_min_error_statement=panic"))) // statements hold the passwords that Vault makes
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_ = process.Signal(syscall.SIGINT) // a fast, orderly end; killed it would leave its children behind for a moment
 		select {
 		case <-process.Done():
-		case <-time.After(soon):
+		case <-time.After(longest):
 			process.Kill()
 		}
 	})
-	eventually(t, func() bool {
-		_, err := p.query(t, "postgres", p.password.RevealString(), "SELECT 1")
-		return err == nil
-	}, "PostgreSQL answers")
+	p.URL = "postgresql://{{username}}:{{password}}@127.0.0.1:" + p.port + "/postgres?sslmode=disable"
+	require.Eventually(t, func() bool { return p.Works(t.Context(), "postgres", p.Password.RevealString()) }, longest, 50*time.Millisecond, "PostgreSQL answers")
 	return p
 }
 
-// postgresPrograms is where Debian or somebody else has put PostgreSQL's programs.
-func postgresPrograms(t *testing.T) string {
+// folder is where Debian or somebody else has put PostgreSQL's programs.
+func folder(t *testing.T) string {
 	t.Helper()
 	places, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	require.NoError(t, err)
@@ -83,7 +91,7 @@ func postgresPrograms(t *testing.T) string {
 	return filepath.Dir(places[len(places)-1])
 }
 
-func (p *postgres) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+func (p *Server) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(p.programs, program), args...)
 	cmd.Dir, cmd.Env = "/", []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	return cmd
@@ -97,9 +105,8 @@ func asNobody(cmd *exec.Cmd) *exec.Cmd {
 }
 
 // query is what a user's statement answers.
-func (p *postgres) query(t *testing.T, user, password, statement string) (string, error) {
-	t.Helper()
-	cmd := p.command(t.Context(), "psql", "--no-psqlrc", "--tuples-only", "--no-align", "--host=127.0.0.1", "--port="+p.port,
+func (p *Server) query(ctx context.Context, user, password, statement string) (string, error) {
+	cmd := p.command(ctx, "psql", "--no-psqlrc", "--tuples-only", "--no-align", "--host=127.0.0.1", "--port="+p.port,
 		"--username="+user, "--dbname=postgres", "--no-password", "--command="+statement)
 	cmd.Env = append(cmd.Env, "PGPASSWORD="+password)
 	out, err := cmd.CombinedOutput()
@@ -109,17 +116,16 @@ func (p *postgres) query(t *testing.T, user, password, statement string) (string
 	return strings.TrimSpace(string(out)), nil
 }
 
-// works reports whether a credential does.
-func (p *postgres) works(t *testing.T, user, password string) bool {
-	t.Helper()
-	who, err := p.query(t, user, password, "SELECT current_user")
+// Works reports whether a credential does.
+func (p *Server) Works(ctx context.Context, user, password string) bool {
+	who, err := p.query(ctx, user, password, "SELECT current_user")
 	return err == nil && who == user
 }
 
-// users counts those that Vault has made for a role.
-func (p *postgres) users(t *testing.T, like string) string {
+// Users counts those whose names are like a pattern of SQL: Vault's begin with "v-".
+func (p *Server) Users(t *testing.T, like string) string {
 	t.Helper()
-	count, err := p.query(t, "postgres", p.password.RevealString(), "SELECT count(*) FROM pg_roles WHERE rolname LIKE '"+like+"'")
+	count, err := p.query(t.Context(), "postgres", p.Password.RevealString(), "SELECT count(*) FROM pg_roles WHERE rolname LIKE '"+like+"'")
 	require.NoError(t, err)
 	return count
 }

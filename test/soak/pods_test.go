@@ -36,17 +36,21 @@ type class struct {
 	objects []*rotating
 }
 
-// newClass applies a class in the namespace of home's badge that claims scope, and wants all of objects.
+// newClass applies a class for home's badge that claims scope and wants all of objects.
 func (s *soak) newClass(ctx context.Context, name, provider string, home, scope secretref.Scope, objects ...*rotating) (class, error) {
 	c := class{name: name, badge: badge.For(badge.LayoutScope, home), objects: objects}
 	var text strings.Builder
 	for _, o := range objects {
 		fmt.Fprintf(&text, "- ref: %q\n", o.ref)
 	}
-	return c, s.Apply(ctx, &unstructured.Unstructured{Object: map[string]any{
+	return c, s.applyClass(ctx, c, provider, scope, text.String())
+}
+
+func (s *soak) applyClass(ctx context.Context, c class, provider string, scope secretref.Scope, objects string) error {
+	return s.Apply(ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "secrets-store.csi.x-k8s.io/v1", "kind": "SecretProviderClass",
-		"metadata": map[string]any{"namespace": c.badge.Namespace, "name": name},
-		"spec":     map[string]any{"provider": provider, "parameters": map[string]any{"scope": scope.String(), "objects": text.String()}},
+		"metadata": map[string]any{"namespace": c.badge.Namespace, "name": c.name},
+		"spec":     map[string]any{"provider": provider, "parameters": map[string]any{"scope": scope.String(), "objects": objects}},
 	}})
 }
 
@@ -68,7 +72,9 @@ func (s *soak) newPod(ctx context.Context, c class) (*pod, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pod{soak: s, name: name + " of " + c.name, volume: s.kubelet.VolumesOf(made)[0], objects: c.objects, shown: make([]int, len(c.objects))}, nil
+	p := &pod{soak: s, name: name + " of " + c.name, volume: s.kubelet.VolumesOf(made)[0], objects: c.objects, shown: make([]int, len(c.objects))}
+	p.watching = p.watch
+	return p, nil
 }
 
 // restrict makes the pod one that the namespaces of Greentic's workers take.
@@ -82,7 +88,7 @@ func restrict(spec *corev1.PodSpec) {
 func (p *pod) live(ctx context.Context) {
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	watched := make(chan struct{})
-	go func() { defer close(watched); p.watch(watching) }()
+	go func() { defer close(watched); p.watching(watching) }()
 	for ctx.Err() == nil {
 		if p.publish(ctx) == nil {
 			p.soak.count("publish")

@@ -46,6 +46,7 @@ type soak struct {
 	troubles int       // faults that are not mended
 	calm     time.Time // since when there are none
 	worst    time.Duration
+	darkest  time.Duration // the longest for which a leased credential did not work
 	canaries canary.Set
 	known    map[string]bool // that are in canaries
 	spoken   []string        // errors, metrics
@@ -90,6 +91,14 @@ func TestSoak(t *testing.T) {
 	for _, p := range []*provider{s.mortal, s.steady} {
 		require.NoError(t, p.terminate(t.Context()))
 	}
+	if length >= time.Minute { // credentials of pods that are gone end by their age
+		s.require(t, s.until(t.Context(), "the last credential's end", func(context.Context) error {
+			if users := fleet.database.Users(t, "v-%"); users != "0" {
+				return fmt.Errorf("there are %s users of Vault's", users)
+			}
+			return nil
+		}))
+	}
 	s.races(t)
 	s.foreign(t)
 	s.leaks(t)
@@ -106,6 +115,9 @@ func (s *soak) settle(ctx context.Context, t *testing.T, f *fleet) time.Duration
 	}
 	for _, p := range f.residents {
 		s.require(t, s.until(ctx, "after the last fault", func(context.Context) error { return p.current() }))
+	}
+	for _, p := range f.tenants {
+		s.require(t, s.until(ctx, "after the last fault", p.lit))
 	}
 	return time.Since(began)
 }
@@ -127,6 +139,9 @@ func (s *soak) sizeOf(t *testing.T, f *fleet) size {
 	for _, p := range f.residents {
 		s.require(t, s.until(t.Context(), "before the first fault", func(context.Context) error { return p.complete() }))
 	}
+	for _, p := range f.tenants {
+		s.require(t, s.until(t.Context(), "before the first fault", p.lit))
+	}
 	z, err := s.steady.size(t.Context())
 	require.NoError(t, err)
 	return z
@@ -134,7 +149,7 @@ func (s *soak) sizeOf(t *testing.T, f *fleet) size {
 
 // More than at the start by less than this is no loss: connections differ by what was last asked, and memory by when the collector last ran.
 const (
-	spareGoroutines = 15
+	spareGoroutines = 30
 	spareMegabytes  = 100
 )
 
@@ -162,8 +177,8 @@ func (s *soak) report(t *testing.T, seed uint64, length, recovery time.Duration,
 		words = append(words, fmt.Sprintf("%s %d", what, n))
 	}
 	slices.Sort(words)
-	t.Logf("soak of %s, seed %d: %s; behind by at most %s without a fault, all current %s after the last one; goroutines %d to %d, MB %d to %d",
-		length, seed, strings.Join(words, ", "), s.worst.Round(time.Millisecond), recovery.Round(time.Millisecond),
+	t.Logf("soak of %s, seed %d: %s; behind by at most %s without a fault, a credential dark for at most %s, all current %s after the last one; goroutines %d to %d, MB %d to %d",
+		length, seed, strings.Join(words, ", "), s.worst.Round(time.Millisecond), s.darkest.Round(time.Millisecond), recovery.Round(time.Millisecond),
 		start.goroutines, end.goroutines, start.megabytes, end.megabytes)
 }
 

@@ -21,6 +21,7 @@ type pod struct {
 	volume   *lab.Volume
 	objects  []*rotating
 	stranger bool // it is to be refused
+	watching func(context.Context)
 
 	mu      sync.Mutex // guards what follows
 	started bool       // the volume was published, so that the pod's containers run; a driver whose first publish fails takes away what was there

@@ -15,6 +15,7 @@ import (
 
 	"github.com/greenticai/gtc-csi-provider/provider/secretref"
 	"github.com/greenticai/gtc-csi-provider/test/lab"
+	"github.com/greenticai/gtc-csi-provider/test/postgres"
 )
 
 // The badges of the soak, in the environment that integration's tests wire too.
@@ -94,6 +95,8 @@ func (s *soak) deploy(t *testing.T, args ...string) string {
 type fleet struct {
 	secrets   []*rotating
 	residents []*pod // that stay for the whole soak
+	tenants   []*tenant
+	database  *postgres.Server
 	leave     func() // ends rotations and visits, and waits
 	end       func() // ends the residents, and waits
 }
@@ -113,7 +116,7 @@ func (s *soak) board(ctx context.Context, t *testing.T) *fleet {
 		},
 		support: {secret(secretref.MustParse("secret://prod/acme/support/zendesk/api_key"), false), common},
 	}
-	f := &fleet{secrets: append(own[sales][:2:2], own[support]...)}
+	f := &fleet{secrets: append(own[sales][:2:2], own[support]...), database: s.newDatabase(t)}
 	for _, r := range f.secrets {
 		require.NoError(t, r.rotate(ctx))
 	}
@@ -134,6 +137,10 @@ func (s *soak) board(ctx context.Context, t *testing.T) *fleet {
 			}
 			others.Go(func() { s.visit(passing, c) })
 		}
+	}
+	f.tenants = s.newTenants(ctx, t, f.database)
+	for _, p := range f.tenants {
+		residents.Go(func() { p.live(staying) })
 	}
 	stranger, err := s.newClass(ctx, "stranger", s.steady.name, support, sales, own[sales]...)
 	require.NoError(t, err)
