@@ -63,6 +63,11 @@ func TestPlan(t *testing.T) {
 	plan := planOf(7, 20*time.Minute)
 	assert.Equal(t, plan, planOf(7, 20*time.Minute))
 	assert.NotEqual(t, plan, planOf(8, 20*time.Minute))
+	usual := map[string]bool{}
+	for _, s := range planOf(usualSeed, usualLength) {
+		usual[s.lane] = true
+	}
+	assert.Len(t, usual, len(lanes), "the usual soak has a fault of every lane")
 	free, seen := map[string]time.Duration{}, map[string]bool{}
 	for _, s := range plan {
 		assert.Greater(t, s.at, free[s.lane], s)
