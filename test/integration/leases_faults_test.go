@@ -48,16 +48,16 @@ func TestLeasesThatEndBehindTheProvidersBack(t *testing.T) {
 			provider := l.startProvider(t, l.config())
 			volume := l.mount(t, l.credentialClass(provider, l.sales))
 			user, password := credential(t, volume)
-			require.True(t, l.database.works(t, user, password))
+			require.True(t, l.database.Works(t.Context(), user, password))
 			end(t, l, provider)
-			eventually(t, func() bool { return !l.database.works(t, user, password) }, "it has ended at Vault")
+			eventually(t, func() bool { return !l.database.Works(t.Context(), user, password) }, "it has ended at Vault")
 			next, secret := user, password
 			eventually(t, func() bool {
 				require.NoError(t, volume.Publish(t.Context()))
 				next, secret = credential(t, volume)
 				return next != user
 			}, "another one")
-			assert.True(t, l.database.works(t, next, secret))
+			assert.True(t, l.database.Works(t.Context(), next, secret))
 			metrics := provider.scrape(t)
 			assert.Contains(t, metrics, `greentic_provider_lease_events_total{what="replaced"} 1`)
 			if strings.HasSuffix(name, "revoked") { // or else its life alone says that it is over

@@ -62,23 +62,23 @@ func TestThePodWatchRevokes(t *testing.T) {
 		volume := l.mount(t, class)
 		other, secret := credential(t, volume)
 		require.NotEqual(t, user, other)
-		require.True(t, l.database.works(t, other, secret))
+		require.True(t, l.database.Works(t.Context(), other, secret))
 		if row.name == "deleted" { // which begins with a timestamp
 			remove(volume.Pod(), &longer)
 			time.Sleep(time.Second)
-			require.True(t, l.database.works(t, other, secret), "its containers are terminating, and may need it")
+			require.True(t, l.database.Works(t.Context(), other, secret), "its containers are terminating, and may need it")
 		}
 		began := time.Now()
 		row.end(volume.Pod())
 		var took time.Duration
 		eventually(t, func() bool {
 			took = time.Since(began) // when it was asked, not when psql was done
-			return !l.database.works(t, other, secret)
+			return !l.database.Works(t.Context(), other, secret)
 		}, "the credential of a pod that has "+row.name)
 		t.Logf("%s: the credential did not work any more after %s, of 5 s that are promised", row.name, took.Round(time.Millisecond))
-		require.True(t, l.database.works(t, user, password), "another pod's works on")
+		require.True(t, l.database.Works(t.Context(), user, password), "another pod's works on")
 	}
-	eventually(t, func() bool { return l.database.users(t, "v-%") == "1" }, "Vault drops the users")
+	eventually(t, func() bool { return l.database.Users(t, "v-%") == "1" }, "Vault drops the users")
 	metrics := provider.scrape(t)
 	assert.Contains(t, metrics, `greentic_provider_lease_events_total{what="revoked"} 3`)
 	assert.Contains(t, metrics, "\ngreentic_provider_pods_ended_total 3\n")
@@ -86,5 +86,5 @@ func TestThePodWatchRevokes(t *testing.T) {
 
 	require.NoError(t, provider.Signal(syscall.SIGTERM))
 	<-provider.Done()
-	assert.True(t, l.database.works(t, user, password), "the provider's end is no pod's")
+	assert.True(t, l.database.Works(t.Context(), user, password), "the provider's end is no pod's")
 }
