@@ -18,7 +18,7 @@ import (
 	"github.com/greenticai/gtc-csi-provider/test/e2e/stage"
 )
 
-// harness is what the suites share. They run one after the other.
+// harness is what the suites share. They are played one after the other, see order_test.go.
 var harness struct {
 	stage    *stage.Stage
 	report   *report
@@ -70,6 +70,9 @@ func run(m *testing.M) (code int, err error) {
 		return 1, errors.Join(err, collect(ctx, up, "start"))
 	}
 	harness.stage = up
+	if err := sweep(ctx, up); err != nil {
+		return 1, errors.Join(err, collect(ctx, up, "start"))
+	}
 	harness.report.ready()
 
 	// Whoever interrupts the suites gets the cluster taken down all the same: m.Run does not come back for that.
@@ -86,6 +89,23 @@ func run(m *testing.M) (code int, err error) {
 	}()
 	code = m.Run()
 	return code, harness.report.write(os.Stdout, filepath.Join(harness.build, "e2e.json"))
+}
+
+// sweep takes away what the suites of an earlier run have left in a cluster that was left up: the roles of its pods are forgotten, and so a node's
+// restart or a killed driver meanwhile would have them wait for ever.
+func sweep(ctx context.Context, up *stage.Stage) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s := &story{Stage: up}
+	left, err := s.left(ctx, suitePrefix)
+	if err != nil {
+		return err
+	}
+	if err := s.deleteNamespaces(ctx, left...); err != nil {
+		return fmt.Errorf("the cluster that was left up is of no use: the namespaces %q of an earlier run do not end: "+
+			"take it down (in the folder test: go run ./kind/cmd/cluster -name %s down) and run again: %w", left, up.Name, err)
+	}
+	return nil
 }
 
 // collect keeps logs, events and descriptions of everything for whoever looks for a failure's cause.

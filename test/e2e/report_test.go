@@ -3,12 +3,14 @@
 package e2e_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -29,13 +31,14 @@ type result struct {
 	Measured []string `json:"measured,omitempty"`
 }
 
-func (r *report) ready() { r.Start = seconds(r.began) }
+func (r *report) ready() { r.Start = seconds(time.Since(r.began)) }
 
 func (r *report) add(suite result) { r.Suites = append(r.Suites, suite) }
 
 // write prints the report and writes it to path.
 func (r *report) write(out io.Writer, path string) error {
-	r.Total = seconds(r.began)
+	r.Total = seconds(time.Since(r.began))
+	slices.SortFunc(r.Suites, func(a, b result) int { return cmp.Compare(a.Number, b.Number) })
 	fmt.Fprintf(out, "\n%5s  %-92s %8s\n", "suite", "what", "seconds")
 	fmt.Fprintf(out, "%5s  %-92s %8.1f\n", "", "cluster, images, driver, Vault and chart", r.Start)
 	for _, suite := range r.Suites {
@@ -56,6 +59,4 @@ func (r *report) write(out io.Writer, path string) error {
 	return errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, append(text, '\n'), 0o644))
 }
 
-func seconds(since time.Time) float64 {
-	return time.Since(since).Round(100 * time.Millisecond).Seconds()
-}
+func seconds(d time.Duration) float64 { return d.Round(100 * time.Millisecond).Seconds() }

@@ -32,6 +32,8 @@ type story struct {
 	mu         sync.Mutex // guards what follows
 	namespaces []string
 	measured   []string
+
+	aside time.Duration // while other suites were played
 }
 
 // begin begins the suite that is told by a Test function. At its end its namespaces are deleted, its result is reported, and after a failure
@@ -47,24 +49,41 @@ func begin(t *testing.T, number int, what string) *story {
 			assert.NoError(t, collect(ctx, s.Stage, fmt.Sprintf("%02d", number)))
 		}
 		s.clean(ctx, t)
-		harness.report.add(result{Number: number, What: what, Seconds: seconds(began), OK: !t.Failed(), Measured: s.measured})
+		harness.report.add(result{Number: number, What: what, Seconds: seconds(time.Since(began) - s.aside), OK: !t.Failed(), Measured: s.measured})
 	})
 	s.removeLeft(t)
 	return s
 }
 
+// standAside lets the suites that follow be played, and returns when they are over.
+func (s *story) standAside(t *testing.T) {
+	t.Helper()
+	began := time.Now()
+	t.Parallel()
+	s.aside += time.Since(began)
+}
+
 // removeLeft deletes the namespaces that an earlier run of the suite has left in a cluster that was left up.
 func (s *story) removeLeft(t *testing.T) {
 	t.Helper()
-	list, err := s.Kube.CoreV1().Namespaces().List(t.Context(), metav1.ListOptions{})
+	left, err := s.left(t.Context(), s.id(""))
 	require.NoError(t, err)
+	require.NoError(t, s.deleteNamespaces(soon(t), left...))
+}
+
+// left are the namespaces of suites whose names begin with id.
+func (s *story) left(ctx context.Context, id string) ([]string, error) {
+	list, err := s.Kube.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
 	var left []string
 	for _, namespace := range list.Items {
-		if strings.HasPrefix(namespace.Name, "gtc-"+s.id("")) {
+		if strings.HasPrefix(namespace.Name, id) || strings.HasPrefix(namespace.Name, "gtc-"+id) {
 			left = append(left, namespace.Name)
 		}
 	}
-	require.NoError(t, s.deleteNamespaces(soon(t), left...))
+	return left, nil
 }
 
 // measure adds a line to the report.
@@ -75,7 +94,12 @@ func (s *story) measure(format string, args ...any) {
 }
 
 // id names something of this suite's: environments, namespaces, classes.
-func (s *story) id(suffix string) string { return fmt.Sprintf("e2e%02d%s", s.number, suffix) }
+func (s *story) id(suffix string) string {
+	return fmt.Sprintf("%s%02d%s", suitePrefix, s.number, suffix)
+}
+
+// suitePrefix begins the names of all suites' environments and namespaces.
+const suitePrefix = "e2e"
 
 // apply applies objects and remembers their namespaces for the end.
 func (s *story) apply(t *testing.T, objects ...*unstructured.Unstructured) {

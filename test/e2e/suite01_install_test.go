@@ -19,8 +19,8 @@ import (
 // driverObject is the name of the driver's CSIDriver object.
 const driverObject = "secrets-store.csi.k8s.io"
 
-// Test01Install is what an operator sees after the installation, and what tells an operator whose driver is not set up for it.
-func Test01Install(t *testing.T) {
+// playInstall is what an operator sees after the installation, and what tells an operator whose driver is not set up for it.
+func playInstall(t *testing.T) {
 	s := begin(t, 1, "install; notes and helm test say what is missing in the driver, and the values to set")
 	t.Run("the node", s.isInstalled)
 	t.Run("nothing is missing", func(t *testing.T) {

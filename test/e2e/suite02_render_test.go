@@ -23,8 +23,8 @@ import (
 	"github.com/greenticai/gtc-csi-provider/test/e2e/stage"
 )
 
-// Test02Render is the main job: two teams' workers as the deployer renders them, fed from a laptop's dev-store file by way of Vault.
-func Test02Render(t *testing.T) {
+// playRender is the main job: two teams' workers as the deployer renders them, fed from a laptop's dev-store file by way of Vault.
+func playRender(t *testing.T) {
 	s := begin(t, 2, "two teams mount what render emitted; their workers answer, by dev-store and by variables")
 	values := map[string]string{
 		"_/openai/api_key":          s.secret(t, "sk-"),

@@ -14,8 +14,8 @@ import (
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
 )
 
-// Test03Refused is what the locks refuse, and what the pod's owner reads then. Support's people try to get at sales' secrets.
-func Test03Refused(t *testing.T) {
+// playRefused is what the locks refuse, and what the pod's owner reads then. Support's people try to get at sales' secrets.
+func playRefused(t *testing.T) {
 	s := begin(t, 3, "refused in the README's words: foreign claims, overrides, foreign badges, unlabelled sync")
 	e := s.environment(t, s.id(""), nil, "sales/slack/bot_token", "support/zendesk/api_key")
 	e.wire(t)

@@ -24,24 +24,23 @@ import (
 // rotations are how many a reader of two files is watched through.
 const rotations = 10
 
-// Test04Rotation changes values in Vault under running pods. There is a team for each way in which a worker can learn of it.
-func Test04Rotation(t *testing.T) {
+// playRotation changes values in Vault under running pods, all at once, since most of them wait for their kubelets. There is a team for each way in
+// which a worker can learn of it.
+func playRotation(t *testing.T) {
 	s := begin(t, 4, "rotation is asked for by a budget, arrives by itself, never torn; gtc-exec run --watch acts")
-	e := s.environment(t, s.id(""), nil, "rewrite/slack/token", "restart/slack/token", "signal/slack/token", "files/pair/both")
+	e := s.environment(t, s.id(""), nil, "rewrite/slack/token", "restart/slack/token", "signal/slack/token", "files/pair/both", "files/slack/token")
 	e.wire(t)
-	s.reconfigure(t, map[string]any{"refresh": map[string]any{"interval": "5m"}})
-	workers := e.watchers(t)
-	var pair pair
-	if !t.Run("within the budget", func(t *testing.T) { pair = e.isRemembered(t) }) {
-		return
-	}
-	s.reconfigure(t, map[string]any{"refresh": map[string]any{"interval": "always"}})
+	workers, pair, remembered := e.watchers(t), e.pair(t), e.remembered(t)
 	for _, w := range workers {
 		t.Run("watch "+w.mode, func(t *testing.T) {
-			t.Parallel() // each waits for its kubelet
+			t.Parallel()
 			e.watches(t, w)
 		})
 	}
+	t.Run("within the budget", func(t *testing.T) {
+		t.Parallel()
+		e.isRemembered(t, remembered)
+	})
 	t.Run("torn", func(t *testing.T) {
 		t.Parallel()
 		e.isNeverTorn(t, pair)
@@ -100,33 +99,74 @@ type pair struct {
 	seen, stored string
 }
 
-// isRemembered has the driver ask again for a volume with a value that has changed meanwhile: within the refresh interval Vault hears nothing of it.
-func (e *environment) isRemembered(t *testing.T) pair {
-	s, scope := e.story, e.scope(t, "files")
-	p := pair{seen: s.secret(t, ""), stored: s.secret(t, "")}
+// pair starts one. Its class has the stage's own refresh interval, by which each call of the driver reads from Vault.
+func (e *environment) pair(t *testing.T) pair {
+	t.Helper()
+	s, p := e.story, pair{seen: e.story.secret(t, ""), stored: e.story.secret(t, "")}
 	e.put(t, "files/pair/both", both(p.seen))
-	b := badge.For(badge.LayoutScope, scope)
-	s.wear(t, b)
 	ref := e.ref(t, "files/pair/both").String()
-	s.applyTyped(t, class(b.Namespace, "pair", map[string]string{"scope": scope.String(), "objects": objects(
+	b := e.class(t, "pair", map[string]string{"objects": objects(
 		fmt.Sprintf("{ref: %s, file: a, key: a}", ref), fmt.Sprintf("{ref: %s, file: b, key: b}", ref),
-	)}))
+	)})
 	p.pod = s.start(t, s.reader(b, "pair", volume{class: "pair", files: []string{"a", "b"}}))
 	e.put(t, "files/pair/both", both(p.stored))
-	asked := s.asked(t, p.pod, "")
-	s.eventually(t, "the driver asks again", func(ctx context.Context) error {
-		if err := s.Nudge(ctx, p.pod); err != nil {
-			return err
-		}
-		return s.heardLater(ctx, p.pod)
-	})
-	assert.Equal(t, asked, s.asked(t, p.pod, ""), "requests to Vault for the pod")
-	assert.Equal(t, map[string]string{"a": digest(p.seen), "b": digest(p.seen)}, s.told(t, p.pod, 0))
 	return p
 }
 
-// heardLater says what is missing until the provider has heard of a pod after it read what the pod has.
-func (s *story) heardLater(ctx context.Context, pod *corev1.Pod) error {
+// class makes a class of the team files, which wears its badge.
+func (e *environment) class(t *testing.T, name string, parameters map[string]string) badge.Badge {
+	t.Helper()
+	scope := e.scope(t, "files")
+	b := badge.For(badge.LayoutScope, scope)
+	e.story.wear(t, b)
+	parameters["scope"] = scope.String()
+	e.story.applyTyped(t, class(b.Namespace, name, parameters))
+	return b
+}
+
+// remembered is a pod with a budget, and the value that it was told.
+type remembered struct {
+	pod  *corev1.Pod
+	seen string
+}
+
+// remembered starts one. A provider that has just been started shortens a first budget to a tenth of it at least: of an hour enough is left.
+func (e *environment) remembered(t *testing.T) remembered {
+	t.Helper()
+	r := remembered{seen: e.story.secret(t, "xoxb-")}
+	e.put(t, "files/slack/token", r.seen)
+	b := e.class(t, "remembered", map[string]string{
+		"refreshInterval": "1h", "objects": objects("{ref: " + e.ref(t, "files/slack/token").String() + ", file: token}"),
+	})
+	r.pod = e.story.start(t, e.story.reader(b, "remembered", volume{class: "remembered", files: []string{"token"}}))
+	return r
+}
+
+// isRemembered has the driver ask again for a volume with a value that has changed meanwhile: within the refresh interval Vault hears nothing of it.
+func (e *environment) isRemembered(t *testing.T, r remembered) {
+	s := e.story
+	e.put(t, "files/slack/token", s.secret(t, "xoxb-"))
+	asked := s.asked(t, r.pod, "")
+	require.NotZero(t, asked, "requests to Vault for the pod")
+	s.heardAgain(t, r.pod)
+	assert.Equal(t, asked, s.asked(t, r.pod, ""), "requests to Vault for the pod")
+	assert.Equal(t, map[string]string{"token": digest(r.seen)}, s.told(t, r.pod, 0))
+}
+
+// heardAgain has the driver ask for a pod's volume, and returns when the provider has answered.
+func (s *story) heardAgain(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	began := time.Now()
+	s.eventually(t, "the driver asks again", func(ctx context.Context) error {
+		if err := s.Nudge(ctx, pod); err != nil {
+			return err
+		}
+		return s.heardSince(ctx, pod, began)
+	})
+}
+
+// heardSince says what is missing until the provider has heard of a pod since then.
+func (s *story) heardSince(ctx context.Context, pod *corev1.Pod, then time.Time) error {
 	providers, err := s.Providers(ctx)
 	if err != nil {
 		return err
@@ -138,14 +178,13 @@ func (s *story) heardLater(ctx context.Context, pod *corev1.Pod) error {
 		}
 		var sessions []struct {
 			UID   string `json:"uid"`
-			Age   int    `json:"age"`       // of what the pod has, in seconds
-			Heard int    `json:"heard_ago"` // also in seconds
+			Heard int    `json:"heard_ago"` // in seconds
 		}
 		if err := json.Unmarshal(text, &sessions); err != nil {
 			return err
 		}
 		for _, session := range sessions {
-			if session.UID == string(pod.UID) && session.Age > session.Heard+1 {
+			if session.UID == string(pod.UID) && time.Duration(session.Heard+1)*time.Second < time.Since(then) {
 				return nil
 			}
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
 )
 
-// Test05Classes is a pod with two classes, and one with a class that is another namespace's.
-func Test05Classes(t *testing.T) {
+// playClasses is a pod with two classes, and one with a class that is another namespace's.
+func playClasses(t *testing.T) {
 	s := begin(t, 5, "two classes in one pod; another namespace's class is out of reach")
 	e := s.environment(t, s.id(""), nil, "sales/slack/bot_token", "sales/crm/password", "support/zendesk/api_key")
 	e.wire(t)

@@ -17,9 +17,9 @@ import (
 	"github.com/greenticai/gtc-csi-provider/test/e2e/stage"
 )
 
-// Test06Sync is for those who ask for a Kubernetes Secret: the operator lets the driver make them, and the class wears the label. Its Secret is
+// playSync is for those who ask for a Kubernetes Secret: the operator lets the driver make them, and the class wears the label. Its Secret is
 // still there when suite 11 searches.
-func Test06Sync(t *testing.T) {
+func playSync(t *testing.T) {
 	s := begin(t, 6, "a copy as a Kubernetes Secret, for those who ask; it goes with the pod")
 	require.NoError(t, s.InstallDriver(soon(t), map[string]any{"syncSecret": map[string]any{"enabled": true}}))
 	e := s.environment(t, s.id(""), nil, "sales/legacy/password")

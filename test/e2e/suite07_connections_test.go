@@ -16,8 +16,8 @@ import (
 // audience is whom suite 7's own tokens are for.
 const audience = "gtc-e2e07"
 
-// Test07Connections is a provider with two connections to Vault, of two auth methods and two audiences.
-func Test07Connections(t *testing.T) {
+// playConnections is a provider with two connections to Vault, of two auth methods and two audiences.
+func playConnections(t *testing.T) {
 	s := begin(t, 7, "a custom audience; jwt auth; two connections, also in one pod")
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -27,9 +27,9 @@ const (
 	apiServerProgram = "^kube-apiserver "
 )
 
-// Test08Outages takes away, one after the other, everything that a mount needs, while workers run and others start. Each worker looks into its volume
+// playOutages takes away, one after the other, everything that a mount needs, while workers run and others start. Each worker looks into its volume
 // ten times a second and ends if a secret is not there.
-func Test08Outages(t *testing.T) {
+func playOutages(t *testing.T) {
 	s := begin(t, 8, "outages: no worker is lost or without its secrets, and all is healthy again by itself")
 	o := s.outages(t)
 	for i, row := range []struct {
@@ -138,32 +138,23 @@ func (o *outages) driverKilledMidMount(t *testing.T, crew string) {
 // vaultSealed has workers start while Vault is sealed: they wait, and their owners can read why.
 func (o *outages) vaultSealed(t *testing.T, crew string) {
 	s := o.story
-	require.NoError(t, s.Vault.Seal(soon(t)))
-	unsealed := false
-	t.Cleanup(func() {
-		if !unsealed {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
-			defer cancel()
-			assert.NoError(t, s.Vault.Unseal(ctx))
+	s.sealed(t, func() {
+		o.starting(t, crew)
+		_, err := stage.Await(soon(t), s.Events(), o.namespace, "", func(e *corev1.Event) error {
+			if e.Reason == "FailedMount" && strings.Contains(e.InvolvedObject.Name, crew) && strings.Contains(e.Message, "vault is not available") {
+				return nil
+			}
+			return fmt.Errorf("the last event is %s of %s: %s", e.Reason, e.InvolvedObject.Name, e.Message)
+		})
+		require.NoError(t, err)
+		pods, err := o.pods(t.Context(), crew)
+		require.NoError(t, err)
+		for _, pod := range pods {
+			for _, status := range pod.Status.ContainerStatuses {
+				assert.NotNil(t, status.State.Waiting, "container %s of %s has started", status.Name, pod.Name)
+			}
 		}
 	})
-	o.starting(t, crew)
-	_, err := stage.Await(soon(t), s.Events(), o.namespace, "", func(e *corev1.Event) error {
-		if e.Reason == "FailedMount" && strings.Contains(e.InvolvedObject.Name, crew) && strings.Contains(e.Message, "vault is not available") {
-			return nil
-		}
-		return fmt.Errorf("the last event is %s of %s: %s", e.Reason, e.InvolvedObject.Name, e.Message)
-	})
-	require.NoError(t, err)
-	pods, err := o.pods(t.Context(), crew)
-	require.NoError(t, err)
-	for _, pod := range pods {
-		for _, status := range pod.Status.ContainerStatuses {
-			assert.NotNil(t, status.State.Waiting, "container %s of %s has started", status.Name, pod.Name)
-		}
-	}
-	require.NoError(t, s.Vault.Unseal(soon(t)))
-	unsealed = true
 }
 
 // apiServerKilled ends the API server and waits until its kubelet has started another.

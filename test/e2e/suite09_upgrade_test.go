@@ -21,9 +21,9 @@ import (
 // wave is how many pods start at each stage of the upgrade.
 const wave = 10
 
-// Test09Upgrade replaces the provider by a chart's upgrade while pods start: before it, while the new provider stands beside the old one, and while
+// playUpgrade replaces the provider by a chart's upgrade while pods start: before it, while the new provider stands beside the old one, and while
 // the old one ends.
-func Test09Upgrade(t *testing.T) {
+func playUpgrade(t *testing.T) {
 	s := begin(t, 9, "a rolling upgrade of the chart while 30 pods start: none fails for good")
 	b, token := s.sales(t)
 	ctx := long(t)

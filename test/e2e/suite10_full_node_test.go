@@ -19,8 +19,8 @@ import (
 	"github.com/greenticai/gtc-csi-provider/provider/badge"
 )
 
-// Test10FullNode starts as many pods at once as the node holds: with an emptyDir, and with our volume.
-func Test10FullNode(t *testing.T) {
+// playFullNode starts as many pods at once as the node holds: with an emptyDir, and with our volume.
+func playFullNode(t *testing.T) {
 	s := begin(t, 10, "as many pods at once as the node holds, with an emptyDir and with our volume")
 	b, token := s.sales(t)
 	plain := badge.Badge{Namespace: s.id("-plain"), ServiceAccount: "plain"}

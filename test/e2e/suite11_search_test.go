@@ -29,9 +29,9 @@ const (
 	rootsFile  = "/var/lib/gtc-e2e/vault/init.token" // Vault's own folder on the node
 )
 
-// Test11Search looks for the secrets of all suites before it, and for tokens, in every object of the API and in every file on the node's disk. It needs
+// playSearch looks for the secrets of all suites before it, and for tokens, in every object of the API and in every file on the node's disk. It needs
 // suite 6, whose worker asked for a copy in a Secret.
-func Test11Search(t *testing.T) {
+func playSearch(t *testing.T) {
 	s := begin(t, 11, "objects, etcd, logs and disk are searched: suite 6's copy is found, nothing else")
 	b, token := s.sales(t)
 	pod := s.start(t, s.reader(b, "running", volume{class: "own", files: []string{"sales/slack/bot_token"}}))

@@ -19,9 +19,9 @@ import (
 	"github.com/greenticai/gtc-csi-provider/test/e2e/stage"
 )
 
-// Test12Uninstall takes the chart away. Pods that run keep their files; nothing of the provider is left on the node or in the API. At its end the
+// playUninstall takes the chart away. Pods that run keep their files; nothing of the provider is left on the node or in the API. At its end the
 // chart is installed again, and a pod that could not start does.
-func Test12Uninstall(t *testing.T) {
+func playUninstall(t *testing.T) {
 	s := begin(t, 12, "uninstall leaves no socket, process, link or object; pods that run keep their files")
 	b, token := s.sales(t)
 	told := map[string]string{"sales/slack/bot_token": digest(token)}

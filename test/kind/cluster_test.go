@@ -102,3 +102,18 @@ func TestACollectionHoldsNoSecret(t *testing.T) {
 		}
 	}
 }
+
+func TestACollectionReplacesTheOneBefore(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made", "here")
+	require.NoError(t, makeRoom(dir))
+	for _, name := range []string{"pods.txt", "journal.log", "mine.txt", "pods/a_b_c/worker/0.log"} {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
+	}
+	require.NoError(t, makeRoom(dir))
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1, "what the collection keeps is gone")
+	assert.Equal(t, "mine.txt", left[0].Name(), "a stranger's file stays")
+}

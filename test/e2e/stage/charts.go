@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"path/filepath"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -20,6 +21,9 @@ func driverValues() map[string]any {
 		"tokenRequests":        []map[string]any{{"audience": Audience}},
 	}
 }
+
+// PodSilence is after how long the provider gives up a pod that it does not hear of. A kubelet has it hear of each pod after 60 to 90 s.
+const PodSilence = 3 * time.Minute
 
 // InstallDriver installs the driver by its own chart, or upgrades it: with the values that the product asks for and change over them.
 func (s *Stage) InstallDriver(ctx context.Context, change map[string]any) error {
@@ -55,8 +59,10 @@ func (s *Stage) upgrade(ctx context.Context, change map[string]any, flags ...str
 		"image":         map[string]any{"tag": s.Images.Tag},
 		"deployerImage": map[string]any{"tag": s.Images.Tag},
 		"vaults":        []map[string]any{s.Connection(nil)},
-		// So that a rotation is seen at a kubelet's next look at the pod, and not up to 5 minutes later.
-		"refresh": map[string]any{"interval": "always"},
+		// So that a rotation is seen at a kubelet's next look at the pod, and not up to 5 minutes later; and that a pod's end is noticed after two
+		// or three looks that did not come.
+		"refresh":  map[string]any{"interval": "always", "podSilence": PodSilence.String()},
+		"rawPaths": []map[string]any{{"path": "database/creds/{role}", "kind": "lease", "scopes": []string{"*/*/leased"}}},
 	}
 	maps.Copy(values, change)
 	text, err := json.Marshal(values)

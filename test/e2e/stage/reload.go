@@ -86,6 +86,12 @@ func (s *Stage) Metrics(ctx context.Context, pod string) (string, error) {
 	return string(text), err
 }
 
+// Configuration is the provider's, as its operator has it in a file.
+func (s *Stage) Configuration(ctx context.Context) ([]byte, error) {
+	stored, err := s.configuration(ctx)
+	return []byte(stored["provider.yaml"]), err
+}
+
 func (s *Stage) configuration(ctx context.Context) (map[string]string, error) {
 	stored, err := s.Kube.CoreV1().ConfigMaps(Namespace).Get(ctx, Release, metav1.GetOptions{})
 	if err != nil {
