@@ -75,6 +75,10 @@ func postgresFiles(ctx context.Context) (programs string, files []string, err er
 		return "", nil, err
 	}
 	files = append(files, linked...)
+	const zone = "/usr/share/zoneinfo/UTC" // Vault asks for it; PostgreSQL of another make has it in its own folder
+	if _, err := os.Stat(zone); err == nil {
+		files = append(files, zone)
+	}
 	err = filepath.WalkDir(share, func(path string, _ fs.DirEntry, err error) error {
 		if info, statErr := os.Stat(path); statErr == nil && info.Mode().IsRegular() { // some are links to what nobody has made
 			files = append(files, path)
