@@ -56,7 +56,7 @@ func (a *asker) at(node string) {
 }
 
 func (a *asker) run(ctx context.Context) {
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
 	for {

@@ -23,7 +23,8 @@ var harness struct {
 	stage    *stage.Stage
 	report   *report
 	canaries canaries
-	build    string // the folder build of the checkout
+	leaving  []string // namespaces that are deleted and may not be gone
+	build    string   // the folder build of the checkout
 }
 
 func TestMain(m *testing.M) {
@@ -88,7 +89,7 @@ func run(m *testing.M) (code int, err error) {
 		}
 	}()
 	code = m.Run()
-	return code, harness.report.write(os.Stdout, filepath.Join(harness.build, "e2e.json"))
+	return code, errors.Join(gone(ctx, up), harness.report.write(os.Stdout, filepath.Join(harness.build, "e2e.json")))
 }
 
 // sweep takes away what the suites of an earlier run have left in a cluster that was left up: the roles of its pods are forgotten, and so a node's
@@ -101,9 +102,19 @@ func sweep(ctx context.Context, up *stage.Stage) error {
 	if err != nil {
 		return err
 	}
-	if err := s.deleteNamespaces(ctx, left...); err != nil {
+	if err := errors.Join(s.deleteNamespaces(ctx, left...), s.awaitGone(ctx, left...)); err != nil {
 		return fmt.Errorf("the cluster that was left up is of no use: the namespaces %q of an earlier run do not end: "+
 			"take it down (in the folder test: go run ./kind/cmd/cluster -name %s down) and run again: %w", left, up.Name, err)
+	}
+	return nil
+}
+
+// gone says what does not end of all that the suites have deleted.
+func gone(ctx context.Context, up *stage.Stage) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := (&story{Stage: up}).awaitGone(ctx, harness.leaving...); err != nil {
+		return errors.Join(fmt.Errorf("what the suites have deleted does not end: %w", err), collect(ctx, up, "end"))
 	}
 	return nil
 }

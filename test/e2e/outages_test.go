@@ -165,6 +165,21 @@ func (o *outages) signal(t *testing.T, name, program string) {
 	require.NoError(t, err)
 }
 
+// stop stops a program where it stands, until goOn is called or the test ends.
+func (o *outages) stop(t *testing.T, program string) (goOn func()) {
+	t.Helper()
+	o.signal(t, "STOP", program)
+	stopped := true
+	goOn = func() {
+		if stopped {
+			stopped = false
+			o.signal(t, "CONT", program)
+		}
+	}
+	t.Cleanup(goOn)
+	return goOn
+}
+
 // process is a program's process number on the node; "" where it does not run.
 func (o *outages) process(ctx context.Context, program string) string {
 	out, err := o.story.Cluster.Node().Exec(ctx, "pgrep", "--full", program)

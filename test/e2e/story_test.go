@@ -69,6 +69,7 @@ func (s *story) removeLeft(t *testing.T) {
 	left, err := s.left(t.Context(), s.id(""))
 	require.NoError(t, err)
 	require.NoError(t, s.deleteNamespaces(soon(t), left...))
+	require.NoError(t, s.awaitGone(soon(t), left...))
 }
 
 // left are the namespaces of suites whose names begin with id.
@@ -158,20 +159,30 @@ func (s *story) reconfigure(t *testing.T, change map[string]any) {
 // keep leaves the namespaces so far, with all that is in them, to the suites that follow.
 func (s *story) keep() { s.namespaces = nil }
 
-// clean deletes the suite's namespaces with all that is in them.
+// clean deletes the suite's namespaces with all that is in them. Their end takes a while, and the next suite need not wait for it: settle does.
 func (s *story) clean(ctx context.Context, t *testing.T) {
 	t.Helper()
-	assert.NoError(t, s.deleteNamespaces(ctx, s.namespaces...))
+	if assert.NoError(t, s.deleteNamespaces(ctx, s.namespaces...)) {
+		harness.leaving = append(harness.leaving, s.namespaces...)
+	}
+}
+
+// settle returns when all that earlier suites have deleted is gone: for a suite that counts the node's pods, or takes away what pods need to end.
+func (s *story) settle(t *testing.T) {
+	t.Helper()
+	require.NoError(t, s.awaitGone(soon(t), harness.leaving...))
+	harness.leaving = nil
 }
 
 // remove deletes a namespace that may be there, now.
 func (s *story) remove(t *testing.T, namespace string) {
 	t.Helper()
 	require.NoError(t, s.deleteNamespaces(soon(t), namespace))
+	require.NoError(t, s.awaitGone(soon(t), namespace))
 }
 
 // deleteNamespaces deletes the pods first, and before them what would make them anew: a namespace's controller waits a good while for pods that
-// it finds.
+// it finds. It does not wait for their end.
 func (s *story) deleteNamespaces(ctx context.Context, names ...string) error {
 	background, grace := metav1.DeletePropagationBackground, int64(1)
 	makers, pods := metav1.DeleteOptions{PropagationPolicy: &background}, metav1.DeleteOptions{GracePeriodSeconds: &grace}
@@ -188,7 +199,11 @@ func (s *story) deleteNamespaces(ctx context.Context, names ...string) error {
 			return err
 		}
 	}
-	for _, name := range names {
+	return nil
+}
+
+func (s *story) awaitGone(ctx context.Context, namespaces ...string) error {
+	for _, name := range namespaces {
 		if err := stage.AwaitGone(ctx, s.Namespaces(), "", name); err != nil {
 			return err
 		}

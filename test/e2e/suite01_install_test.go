@@ -31,6 +31,14 @@ func playInstall(t *testing.T) {
 		said, err := s.HelmTest(soon(t))
 		require.NoError(t, err, said)
 	})
+	broken := false // the driver's installation, which an upgrade mends
+	t.Cleanup(func() {
+		if broken {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			assert.NoError(t, s.InstallDriver(ctx, nil))
+		}
+	})
 	for _, row := range []struct {
 		name   string
 		broken func(t *testing.T)
@@ -39,8 +47,14 @@ func playInstall(t *testing.T) {
 		event  string   // what a pod's owner reads meanwhile; "" where pods still start
 	}{
 		{
+			name:   "with podInfoOnMount: false",
+			broken: func(t *testing.T) { s.breakObject(t, func(d *storagev1.CSIDriver) { *d.Spec.PodInfoOnMount = false }) },
+			notes:  []string{"FAIL  its CSIDriver object has podInfoOnMount: false", "no mount succeeds"},
+			doctor: []string{"FAIL  CSIDriver secrets-store.csi.k8s.io: podInfoOnMount is not true", "kubectl patch csidriver secrets-store.csi.k8s.io"},
+		},
+		{
 			name:   "without tokenRequests",
-			broken: func(t *testing.T) { s.breakDriver(t, map[string]any{"tokenRequests": []any{}}) },
+			broken: func(t *testing.T) { s.breakDriver(t, &broken, map[string]any{"tokenRequests": []any{}}) },
 			notes:  []string{`FAIL  its CSIDriver object's tokenRequests lack the audience "vault"`, "tokenRequests:\n  - audience: \"vault\"\n"},
 			doctor: []string{
 				`FAIL  CSIDriver secrets-store.csi.k8s.io: tokenRequests has no audience "vault" (it has none)`,
@@ -49,15 +63,9 @@ func playInstall(t *testing.T) {
 			event: "no token for the pod",
 		},
 		{
-			name:   "with podInfoOnMount: false",
-			broken: func(t *testing.T) { s.breakObject(t, func(d *storagev1.CSIDriver) { *d.Spec.PodInfoOnMount = false }) },
-			notes:  []string{"FAIL  its CSIDriver object has podInfoOnMount: false", "no mount succeeds"},
-			doctor: []string{"FAIL  CSIDriver secrets-store.csi.k8s.io: podInfoOnMount is not true", "kubectl patch csidriver secrets-store.csi.k8s.io"},
-		},
-		{
 			name: "with rotation off",
 			broken: func(t *testing.T) {
-				s.breakDriver(t, map[string]any{"enableSecretRotation": false, "rotationPollInterval": "2m"})
+				s.breakDriver(t, &broken, map[string]any{"enableSecretRotation": false, "rotationPollInterval": "2m"})
 			},
 			notes: []string{
 				"FAIL  its CSIDriver object has requiresRepublish: false", "runs without --enable-secret-rotation=true",
@@ -86,6 +94,8 @@ func playInstall(t *testing.T) {
 		})
 	}
 	t.Run("nothing is missing again", func(t *testing.T) {
+		require.NoError(t, s.InstallDriver(soon(t), nil))
+		broken = false
 		said, err := s.HelmTest(soon(t))
 		require.NoError(t, err, said)
 	})
@@ -113,14 +123,10 @@ func (s *story) isInstalled(t *testing.T) {
 	assert.Equal(t, 1, serving, "providers on the node")
 }
 
-// breakDriver upgrades the driver with changed values until the test's end.
-func (s *story) breakDriver(t *testing.T, change map[string]any) {
+// breakDriver upgrades the driver with changed values. The next upgrade replaces them.
+func (s *story) breakDriver(t *testing.T, broken *bool, change map[string]any) {
 	t.Helper()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		assert.NoError(t, s.InstallDriver(ctx, nil))
-	})
+	*broken = true
 	require.NoError(t, s.InstallDriver(soon(t), change))
 }
 

@@ -25,12 +25,14 @@ const (
 	driverProgram    = "^/secrets-store-csi "
 	vaultProgram     = "^/usr/local/bin/vault "
 	apiServerProgram = "^kube-apiserver "
+	kubeletProgram   = "^/usr/bin/kubelet "
 )
 
 // playOutages takes away, one after the other, everything that a mount needs, while workers run and others start. Each worker looks into its volume
 // ten times a second and ends if a secret is not there.
 func playOutages(t *testing.T) {
 	s := begin(t, 8, "outages: no worker is lost or without its secrets, and all is healthy again by itself")
+	s.settle(t)
 	o := s.outages(t)
 	for i, row := range []struct {
 		what   string
@@ -91,13 +93,7 @@ func (o *outages) driverKilledMidMount(t *testing.T, crew string) {
 	s := o.story
 	client, err := s.Vault.Client(soon(t))
 	require.NoError(t, err)
-	o.signal(t, "STOP", vaultProgram)
-	goesOn := false
-	t.Cleanup(func() {
-		if !goesOn {
-			o.signal(t, "CONT", vaultProgram)
-		}
-	})
+	goOn := o.stop(t, vaultProgram)
 	o.starting(t, crew)
 	var half *corev1.Pod
 	s.eventually(t, "a half mounted volume", func(ctx context.Context) error {
@@ -113,12 +109,13 @@ func (o *outages) driverKilledMidMount(t *testing.T, crew string) {
 		}
 		return errors.New("no volume is mounted yet")
 	})
+	// Vault refuses from now on, until the pod has been started. The kubelet must not start the driver anew before.
+	restart := o.stop(t, kubeletProgram)
 	o.signal(t, "KILL", driverProgram)
-	o.signal(t, "CONT", vaultProgram)
-	goesOn = true
-	// Vault refuses from now on, until the pod has been started.
+	goOn()
 	_, err = client.Logical().DeleteWithContext(soon(t), "auth/"+o.mount+"/role/"+badge.Role(o.scope))
 	require.NoError(t, err)
+	restart()
 
 	_, err = stage.Await(long(t), s.Pods(), half.Namespace, half.Name, func(pod *corev1.Pod) error {
 		if status := pod.Status.ContainerStatuses; len(status) == 1 && status[0].State.Running != nil {

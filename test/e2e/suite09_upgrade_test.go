@@ -25,6 +25,7 @@ const wave = 10
 // the old one ends.
 func playUpgrade(t *testing.T) {
 	s := begin(t, 9, "a rolling upgrade of the chart while 30 pods start: none fails for good")
+	s.settle(t)
 	b, token := s.sales(t)
 	ctx := long(t)
 	wait := s.stopwatch(ctx, b.Namespace, 3*wave, stage.Ready)

@@ -22,6 +22,7 @@ import (
 // playFullNode starts as many pods at once as the node holds: with an emptyDir, and with our volume.
 func playFullNode(t *testing.T) {
 	s := begin(t, 10, "as many pods at once as the node holds, with an emptyDir and with our volume")
+	s.settle(t)
 	b, token := s.sales(t)
 	plain := badge.Badge{Namespace: s.id("-plain"), ServiceAccount: "plain"}
 	s.wear(t, plain)

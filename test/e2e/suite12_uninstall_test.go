@@ -23,6 +23,7 @@ import (
 // chart is installed again, and a pod that could not start does.
 func playUninstall(t *testing.T) {
 	s := begin(t, 12, "uninstall leaves no socket, process, link or object; pods that run keep their files")
+	s.settle(t)
 	b, token := s.sales(t)
 	told := map[string]string{"sales/slack/bot_token": digest(token)}
 	own := volume{class: "own", files: []string{"sales/slack/bot_token"}}

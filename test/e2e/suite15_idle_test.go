@@ -46,6 +46,7 @@ func idleWindow(t *testing.T) time.Duration {
 func playIdle(t *testing.T) {
 	window := idleWindow(t)
 	s := begin(t, 15, "what Vault hears of 40 idle pods: their refreshes, once for all replicas, and nothing else")
+	s.settle(t)
 	pods := s.idlers(t)
 	provider := s.oneProvider(t)
 	reloads := s.metric(t, reloadsMetric)

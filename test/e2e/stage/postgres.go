@@ -53,9 +53,13 @@ func (p *Postgres) Query(ctx context.Context, statement string) (string, error) 
 	return p.as(ctx, "postgres", p.password, statement)
 }
 
-// WhoIs is whom the database takes the owner of a user's name and password for; an error if it lets nobody in.
-func (p *Postgres) WhoIs(ctx context.Context, user, password string) (string, error) {
-	return p.as(ctx, user, password, "SELECT current_user")
+// LetsIn reports whether a user's name and password are good. An error says that it could not be found out.
+func (p *Postgres) LetsIn(ctx context.Context, user, password string) (bool, error) {
+	who, err := p.as(ctx, user, password, "SELECT current_user")
+	if err != nil && strings.Contains(err.Error(), "password authentication failed") { // also where there is no such user
+		return false, nil
+	}
+	return who == user, err
 }
 
 // as logs in by the pod's network, where the password counts.
