@@ -130,7 +130,7 @@ type remembered struct {
 	seen string
 }
 
-// remembered starts one. A provider that has just been started shortens a first budget to a tenth of it at least: of an hour enough is left.
+// remembered starts one, with a budget that lasts longer than the suite on any machine.
 func (e *environment) remembered(t *testing.T) remembered {
 	t.Helper()
 	r := remembered{seen: e.story.secret(t, "xoxb-")}
