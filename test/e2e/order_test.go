@@ -13,6 +13,7 @@ func Test07Connections(t *testing.T) { playConnections(t) }
 func Test08Outages(t *testing.T)     { playOutages(t) }
 func Test09Upgrade(t *testing.T)     { playUpgrade(t) }
 func Test10FullNode(t *testing.T)    { playFullNode(t) }
+func Test16PodWatch(t *testing.T)    { playPodWatch(t) }
 func Test14Event(t *testing.T)       { playEvent(t) }
 func Test12Uninstall(t *testing.T)   { playUninstall(t) }
 

@@ -65,7 +65,7 @@ func (s *story) room(t *testing.T) int {
 // crowd creates pods at once and waits until all run.
 func (s *story) crowd(t *testing.T, like *corev1.Pod, size int) times {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute) // a hundred pods, on a machine with other work
 	defer cancel()
 	wait := s.stopwatch(ctx, like.Namespace, size, func(pod *corev1.Pod) error {
 		if pod.Status.Phase != corev1.PodRunning {
