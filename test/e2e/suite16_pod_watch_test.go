@@ -20,7 +20,7 @@ func playPodWatch(t *testing.T) {
 	s := begin(t, 16, "with podWatch.enabled a database's credential ends when its pod does")
 	s.reconfigure(t, map[string]any{"podWatch": map[string]any{"enabled": true}})
 	s.eventually(t, "the pod watch", func(context.Context) error {
-		if s.metric(t, "greentic_provider_pod_watch_up") != 1 {
+		if s.metric(t, "greentic_provider_pod_watch_up") != 1 { //nolint:contextcheck // it has the test's
 			return errors.New("the provider does not hear of pods' ends")
 		}
 		return nil

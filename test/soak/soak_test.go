@@ -93,7 +93,7 @@ func TestSoak(t *testing.T) {
 	}
 	if length >= time.Minute { // credentials of pods that are gone end by their age
 		s.require(t, s.until(t.Context(), "the last credential's end", func(context.Context) error {
-			if users := fleet.database.Users(t, "v-%"); users != "0" {
+			if users := fleet.database.Users(t, "v-%"); users != "0" { //nolint:contextcheck // it has the test's
 				return fmt.Errorf("there are %s users of Vault's", users)
 			}
 			return nil

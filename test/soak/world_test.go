@@ -116,7 +116,7 @@ func (s *soak) board(ctx context.Context, t *testing.T) *fleet {
 		},
 		support: {secret(secretref.MustParse("secret://prod/acme/support/zendesk/api_key"), false), common},
 	}
-	f := &fleet{secrets: append(own[sales][:2:2], own[support]...), database: s.newDatabase(t)}
+	f := &fleet{secrets: append(own[sales][:2:2], own[support]...), database: s.newDatabase(t)} //nolint:contextcheck // it stays until the test ends
 	for _, r := range f.secrets {
 		require.NoError(t, r.rotate(ctx))
 	}

@@ -43,7 +43,7 @@ func (s *Stage) postgresImage(ctx context.Context) (string, error) {
 	dockerfile := filepath.Join(folder, "Dockerfile")
 	text := fmt.Sprintf("FROM scratch\nCOPY tree/ /\nCOPY passwd /etc/passwd\nENV PATH=%s:/bin\n", programs)
 	err = errors.Join(os.WriteFile(dockerfile, []byte(text), 0o600),
-		os.WriteFile(filepath.Join(folder, "passwd"), []byte("postgres:x:65532:65532::/:/bin/sh\n"), 0o644)) //nolint:gosec // everybody may read it
+		os.WriteFile(filepath.Join(folder, "passwd"), []byte("postgres:x:65532:65532::/:/bin/sh\n"), 0o644))
 	if err != nil {
 		return "", err
 	}
@@ -141,5 +141,5 @@ func copyFile(from, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, content, 0o755)) //nolint:gosec // everybody may
+	return errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, content, 0o755))
 }
