@@ -3,28 +3,40 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 )
 
 // metric is a metric of the provider's, by its name and labels as it writes them; 0 where there is none.
-func (s *story) metric(t *testing.T, name string) int {
+func (s *story) metric(t *testing.T, name string) (value int) {
 	t.Helper()
-	providers, err := s.Providers(t.Context())
-	require.NoError(t, err)
-	require.Len(t, providers, 1)
-	text, err := s.Metrics(soon(t), providers[0].Name)
-	require.NoError(t, err)
+	s.eventually(t, "the provider's metrics", func(ctx context.Context) (err error) {
+		value, err = s.metricNow(ctx, name)
+		return err
+	})
+	return value
+}
+
+func (s *story) metricNow(ctx context.Context, name string) (int, error) {
+	providers, err := s.Providers(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if len(providers) != 1 {
+		return 0, fmt.Errorf("there are %d providers", len(providers))
+	}
+	text, err := s.Metrics(ctx, providers[0].Name)
+	if err != nil {
+		return 0, err
+	}
 	for line := range strings.Lines(text) {
-		if value, found := strings.CutPrefix(line, name+" "); found {
+		if written, found := strings.CutPrefix(line, name+" "); found {
 			var number float64
-			_, err := fmt.Sscan(value, &number)
-			require.NoError(t, err)
-			return int(number)
+			_, err := fmt.Sscan(written, &number)
+			return int(number), err
 		}
 	}
-	return 0
+	return 0, nil
 }

@@ -19,11 +19,12 @@ import (
 func playPodWatch(t *testing.T) {
 	s := begin(t, 16, "with podWatch.enabled a database's credential ends when its pod does")
 	s.reconfigure(t, map[string]any{"podWatch": map[string]any{"enabled": true}})
-	s.eventually(t, "the pod watch", func(context.Context) error {
-		if s.metric(t, "greentic_provider_pod_watch_up") != 1 { //nolint:contextcheck // it has the test's
-			return errors.New("the provider does not hear of pods' ends")
+	s.eventually(t, "the pod watch", func(ctx context.Context) error {
+		up, err := s.metricNow(ctx, "greentic_provider_pod_watch_up")
+		if err == nil && up != 1 {
+			err = errors.New("the provider does not hear of pods' ends")
 		}
-		return nil
+		return err
 	})
 	l := s.leasing(t)
 	pod, made := l.holder(t, "ends")
