@@ -29,11 +29,11 @@ type Needle struct {
 // Set is every form of every canary. The zero value finds nothing. A copy is good until something is added to either.
 type Set struct {
 	needles []Needle
-	byHead  map[uint64][]int // indices of needles by their first 8 bytes
-	maybe   []bool           // whether a head with this hash is in byHead
+	byTail  map[uint64][]int // indices of needles by their last 8 bytes: tokens begin alike and end each in its own way
+	maybe   []bool           // whether a tail with this hash is in byTail
 }
 
-// shortest is the length below which a text is found by chance. A needle's head has this length.
+// shortest is the length below which a text is found by chance. A needle's tail has this length.
 const shortest = 8
 
 // Add puts the secret called name into the set, in all its forms. A secret of fewer than 8 bytes is an error: it would be found anywhere.
@@ -42,12 +42,17 @@ func (s *Set) Add(name, secret string) error {
 		return fmt.Errorf("canary %s has %d bytes, and a search needs at least %d", name, len(secret), shortest)
 	}
 	for _, form := range forms([]byte(secret)) {
-		if len(form.text) < shortest || slices.ContainsFunc(s.needles, func(n Needle) bool { return bytes.Equal(n.text, form.text) }) {
+		if len(form.text) < shortest || s.has(form.text) {
 			continue
 		}
 		s.insert(Needle{Name: name, Form: form.Form, text: form.text})
 	}
 	return nil
+}
+
+// has says whether text is a needle already.
+func (s *Set) has(text []byte) bool {
+	return slices.ContainsFunc(s.byTail[tail(text)], func(i int) bool { return bytes.Equal(s.needles[i].text, text) })
 }
 
 // AddAll puts all that other has into the set.
@@ -58,12 +63,12 @@ func (s *Set) AddAll(other Set) {
 }
 
 func (s *Set) insert(needle Needle) {
-	if s.byHead == nil {
-		s.byHead, s.maybe = map[uint64][]int{}, make([]bool, 1<<hashBits)
+	if s.byTail == nil {
+		s.byTail, s.maybe = map[uint64][]int{}, make([]bool, 1<<hashBits)
 	}
-	head := binary.LittleEndian.Uint64(needle.text)
-	s.byHead[head] = append(s.byHead[head], len(s.needles))
-	s.maybe[hash(head)] = true
+	end := tail(needle.text)
+	s.byTail[end] = append(s.byTail[end], len(s.needles))
+	s.maybe[hash(end)] = true
 	s.needles = append(s.needles, needle)
 }
 
@@ -80,8 +85,10 @@ func (s Set) Names() []string {
 
 const hashBits = 16
 
-// hash is the multiplicative one: the product's high bits depend on every bit of head.
-func hash(head uint64) uint64 { return head * 0x9e3779b97f4a7c15 >> (64 - hashBits) }
+// hash is the multiplicative one: the product's high bits depend on every bit of tail.
+func hash(tail uint64) uint64 { return tail * 0x9e3779b97f4a7c15 >> (64 - hashBits) }
+
+func tail(text []byte) uint64 { return binary.LittleEndian.Uint64(text[len(text)-shortest:]) }
 
 func forms(secret []byte) []Needle {
 	found := []Needle{
@@ -121,13 +128,13 @@ func (s Set) Find(text []byte) []Needle {
 	}
 	var found []Needle
 	seen := map[int]bool{}
-	for ; len(text) >= shortest; text = text[1:] {
-		head := binary.LittleEndian.Uint64(text)
-		if !s.maybe[hash(head)] {
+	for end := shortest; end <= len(text); end++ {
+		last := tail(text[:end])
+		if !s.maybe[hash(last)] {
 			continue
 		}
-		for _, i := range s.byHead[head] {
-			if !seen[i] && bytes.HasPrefix(text, s.needles[i].text) {
+		for _, i := range s.byTail[last] {
+			if !seen[i] && bytes.HasSuffix(text[:end], s.needles[i].text) {
 				seen[i] = true
 				found = append(found, s.needles[i])
 			}
